@@ -1,0 +1,149 @@
+"""Small things that `pp` and `tl` both do with an AnnData: look up, check, write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+Matrix = "np.ndarray | sparse.csr_matrix | sparse.csr_array"
+
+_CHUNK = 4_000_000
+
+
+def get_matrix(adata: AnnData, layer: str | None) -> Any:
+    """Return `X` or a layer, whatever its type.
+
+    Raises
+    ------
+    KeyError
+        Where the layer is missing.
+    ValueError
+        Where there is no `X`, or the data has no cells or no genes.
+    """
+    if layer is not None and layer not in adata.layers:
+        msg = f"`layer={layer!r}` is not in adata.layers; found {_names(adata.layers)}."
+        raise KeyError(msg)
+    matrix = adata.X if layer is None else adata.layers[layer]
+    if matrix is None:
+        msg = "adata.X is empty (None); name the layer that holds the values with `layer=`."
+        raise ValueError(msg)
+    if 0 in adata.shape:
+        msg = f"adata has {adata.n_obs} cells and {adata.n_vars} genes; there is nothing to work on."
+        raise ValueError(msg)
+    return matrix
+
+
+def to_memory(matrix: Any, *, where: str) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:
+    """Return numbers as float32, sparse rows or a plain array; checks that all are finite.
+
+    Raises
+    ------
+    TypeError
+        Where the values are not real numbers.
+    ValueError
+        Where a value is NaN or infinite.
+    """
+    if hasattr(matrix, "to_memory"):  # backed sparse
+        matrix = matrix.to_memory()
+    elif not sparse.issparse(matrix) and not isinstance(matrix, np.ndarray):  # backed dense, dask
+        matrix = np.asarray(matrix.compute() if hasattr(matrix, "compute") else matrix)
+    if matrix.dtype.kind not in "buif":
+        msg = f"{where} holds {matrix.dtype} values; numbers are needed."
+        raise TypeError(msg)
+    if sparse.issparse(matrix):
+        matrix = matrix.tocsr().astype(np.float32)
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+    else:
+        matrix = np.asarray(np.ma.filled(matrix, 0) if np.ma.isMaskedArray(matrix) else matrix, dtype=np.float32)
+    if not all(np.isfinite(part).all() for part in chunks(matrix)):
+        msg = f"{where} holds NaN or infinite values; remove or replace them first."
+        raise ValueError(msg)
+    return matrix
+
+
+def chunks(matrix: Any) -> Any:
+    """Yield the stored values piece by piece, so that a test of them needs little memory."""
+    values = matrix.data if sparse.issparse(matrix) else matrix.reshape(-1)
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
+
+
+def batch_codes(adata: AnnData, batch_key: str) -> NDArray[np.int64]:
+    """Return the batch of each cell as integers from 0.
+
+    Raises
+    ------
+    KeyError
+        Where the column is missing.
+    ValueError
+        Where a cell has no batch.
+    """
+    if batch_key not in adata.obs:
+        msg = f"`batch_key={batch_key!r}` is not a column of adata.obs; found {_names(adata.obs)}."
+        raise KeyError(msg)
+    column = adata.obs[batch_key]
+    missing = int(column.isna().sum())
+    if missing:
+        msg = f"adata.obs[{batch_key!r}] is missing for {missing} cells; fill it in or drop them."
+        raise ValueError(msg)
+    return np.unique(column.astype(str).to_numpy(), return_inverse=True)[1].astype(np.int64)
+
+
+def as_actual(adata: AnnData) -> None:
+    """Turn a view into data of its own before it is written to, as scanpy's functions do."""
+    if adata.is_view:
+        adata._init_as_actual(adata.copy())
+
+
+def check_unique(adata: AnnData) -> None:
+    """Refuse gene names that occur twice: a model finds its genes by name.
+
+    Raises
+    ------
+    ValueError
+        Where a gene name occurs twice.
+    """
+    if not adata.var_names.is_unique:
+        twice = adata.var_names[adata.var_names.duplicated()][0]
+        msg = f"adata.var_names has duplicates ({twice!r} for one); call adata.var_names_make_unique() first."
+        raise ValueError(msg)
+
+
+def _names(mapping: Any) -> str:
+    names = [repr(name) for name in list(mapping)[:10]]
+    return ", ".join(names) if names else "none"
+
+
+def get_rep(adata: AnnData, use_rep: str) -> np.ndarray:
+    """Return an embedding from `obsm` as float32 of shape ``(cells, dimensions)``.
+
+    Raises
+    ------
+    KeyError
+        Where it is missing.
+    ValueError
+        Where it is not a finite matrix, or there are fewer than three cells.
+    """
+    if use_rep not in adata.obsm:
+        msg = (
+            f"`use_rep={use_rep!r}` is not in adata.obsm; found {_names(adata.obsm)}. "
+            "scclr_ext.tl.contrastive_embed(adata) writes 'X_clr'."
+        )
+        raise KeyError(msg)
+    rep = adata.obsm[use_rep]
+    rep = np.asarray(rep.toarray() if sparse.issparse(rep) else rep, dtype=np.float32)
+    if rep.ndim != 2 or not np.isfinite(rep).all():
+        msg = f"adata.obsm[{use_rep!r}] is not a matrix of finite numbers; embed the cells again."
+        raise ValueError(msg)
+    if len(rep) < 3:
+        msg = f"adata has {len(rep)} cells; a neighbour graph needs at least 3."
+        raise ValueError(msg)
+    return rep

@@ -1,0 +1,123 @@
+"""The same job from a shell: `python -m scclr_ext embed in.h5ad out.h5ad`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import scclr_ext
+from scclr_ext import _keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+_DEMO_FOLDER = "demo_output"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status.
+
+    Parameters
+    ----------
+    argv
+        The arguments; those of the process where None.
+    """
+    args = _parser().parse_args(argv)
+    scclr_ext.settings.verbose = not args.quiet
+    scclr_ext.settings.progress = not args.quiet and sys.stderr.isatty()
+    try:
+        run = _demo if args.command == "demo" else _embed
+        run(args)
+    except (KeyError, TypeError, ValueError, FileNotFoundError, FloatingPointError) as error:
+        # What the user got wrong needs no traceback; the messages name the argument and the remedy.
+        print(f"error: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def analyse(adata: AnnData, args: argparse.Namespace) -> None:
+    """Preprocess (unless told not to), embed and cluster, in place."""
+    if not args.no_preprocess:
+        scclr_ext.pp.contrastive_preprocess(
+            adata, args.method, n_top_genes=args.n_top_genes, layer=args.layer, batch_key=args.batch_key
+        )
+    scclr_ext.tl.contrastive_embed(
+        adata,
+        args.method,
+        preset=args.preset,
+        layer=args.layer if args.no_preprocess else None,
+        batch_key=args.batch_key,
+        key_added=args.key_added,
+        n_epochs=args.n_epochs,
+        n_steps=args.n_steps,
+        device=args.device,
+        random_state=args.random_state,
+    )
+    if not args.no_cluster:
+        scclr_ext.tl.contrastive_cluster(
+            adata,
+            use_rep=_keys.embedding_keys(args.key_added).obsm,
+            resolution=args.resolution,
+            n_clusters=args.n_clusters,
+            random_state=args.random_state,
+        )
+
+
+def _embed(args: argparse.Namespace) -> None:
+    import anndata
+
+    adata = anndata.read_h5ad(args.input)
+    analyse(adata, args)
+    adata.write_h5ad(args.output)
+    print(f"{adata.n_obs} cells written to {args.output}")
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from scclr_ext._demo import demo
+
+    demo(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scclr_ext", description=scclr_ext.__doc__)
+    parser.add_argument("--version", action="version", version=scclr_ext.__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    embed = commands.add_parser("embed", help="preprocess, embed and cluster an .h5ad file")
+    embed.add_argument("input", type=Path, help="counts, .h5ad")
+    embed.add_argument("output", type=Path, help="the same file with the embedding and the clusters")
+    _add_options(embed)
+
+    demo = commands.add_parser("demo", help="the whole job with figures, on cells that come with scanpy")
+    demo.add_argument("input", type=Path, nargs="?", help="your own .h5ad instead")
+    demo.add_argument("--out", type=Path, default=Path(_DEMO_FOLDER), help="folder to write to (%(default)s)")
+    _add_options(demo)
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--method", default="clear", help="clear or contrastive-sc (%(default)s)")
+    add("--preset", help="default, paper or code")
+    add("--layer", help="take the values from this layer")
+    add("--batch-key", help="column of obs with the batch of each cell")
+    add("--n-top-genes", type=int, help="genes the model sees")
+    add("--key-added", help="write to this key instead of X_clr")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--n-epochs", type=int, help="train for this many passes over the cells")
+    length.add_argument("--n-steps", type=int, help="train for this many minibatches")
+    clusters = parser.add_mutually_exclusive_group()
+    clusters.add_argument("--resolution", type=float, help="resolution of the Leiden clustering")
+    clusters.add_argument("--n-clusters", type=int, help="number of clusters wanted")
+    clusters.add_argument("--no-cluster", action="store_true", help="only embed")
+    add("--no-preprocess", action="store_true", help="the values are ready for the model")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (%(default)s)")
+    add("--random-state", type=int, default=0, help="seed (%(default)s)")
+    add("--quiet", action="store_true", help="say nothing but the result")

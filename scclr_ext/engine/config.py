@@ -1,0 +1,97 @@
+"""What every method's config has in common: how the input is scaled and how the network is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+Optimizer = Literal["adam", "adamw", "sgd"]
+Schedule = Literal["constant", "cosine", "one-cycle"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig:
+    """Settings that every method has; each method's config adds its own and sets the defaults.
+
+    Parameters
+    ----------
+    scale
+        Standardise each gene before the views are drawn.
+    max_value
+        Clip standardised values to plus or minus this; None clips nothing.
+    temperature
+        Temperature of the loss.
+    batch_size
+        Cells per minibatch; fewer where the data set is smaller.
+    epochs
+        Passes over the cells. Exactly one of `epochs` and `steps` is set.
+    steps
+        Minibatches in all, however many cells there are.
+    drop_last
+        Leave out a last, smaller minibatch of each epoch.
+    optimizer
+        `"adam"`, `"adamw"` or `"sgd"` (with momentum 0.9).
+    learning_rate
+        Its highest value.
+    weight_decay
+        Passed to the optimiser.
+    schedule
+        `"cosine"` lowers the rate once per epoch along half a cosine; `"one-cycle"` warms up for 30 % of the steps
+        and then lowers the rate to nearly zero; `"constant"` leaves it.
+    schedule_epochs
+        Epochs after which the cosine reaches its end; None means at the end of the training.
+    final_rate
+        The rate at the end of the cosine, as a share of `learning_rate`.
+    gradient_clip
+        Largest norm of the gradient; None clips nothing.
+    """
+
+    scale: bool = True
+    max_value: float | None = 10.0
+    temperature: float = 0.2
+    batch_size: int = 256
+    epochs: int | None = None
+    steps: int | None = None
+    drop_last: bool = False
+    optimizer: Optimizer = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: Schedule = "one-cycle"
+    schedule_epochs: int | None = None
+    final_rate: float = 0.0
+    gradient_clip: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work, naming them."""
+        self.require("temperature", self.temperature > 0, "positive")
+        self.require("batch_size", self.batch_size >= 2, "at least 2 (a contrast needs two cells)")
+        self.require("learning_rate", self.learning_rate > 0, "positive")
+        self.require("max_value", self.max_value is None or self.max_value > 0, "positive or None")
+        self.require("optimizer", self.optimizer in {"adam", "adamw", "sgd"}, "'adam', 'adamw' or 'sgd'")
+        schedules = {"constant", "cosine", "one-cycle"}
+        self.require("schedule", self.schedule in schedules, "'constant', 'cosine' or 'one-cycle'")
+        if (self.epochs is None) == (self.steps is None):
+            msg = f"Set exactly one of `epochs` and `steps`; found epochs={self.epochs}, steps={self.steps}."
+            raise ValueError(msg)
+        length = self.epochs if self.steps is None else self.steps
+        self.require("epochs" if self.steps is None else "steps", (length or 0) >= 1, "at least 1")
+
+    def require(self, name: str, valid: bool, wanted: str) -> None:  # noqa: FBT001
+        """Raise a ValueError that names the setting unless it is valid."""
+        if not valid:
+            msg = f"`{name}` of {type(self).__name__} must be {wanted}; found {getattr(self, name)!r}."
+            raise ValueError(msg)
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Minibatches of the whole training."""
+        return self.steps if self.steps is not None else (self.epochs or 0) * steps_per_epoch
+
+    def record(self) -> dict[str, bool | int | float | str | list[int]]:
+        """Return the settings as plain values that an AnnData can store; those that are None are left out."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value is not None and not (isinstance(value, float) and math.isnan(value))
+        }

@@ -1,0 +1,89 @@
+"""The networks: from a standardised minibatch to a representation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.utils import skip_init
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+Init = Literal["uniform", "xavier"]
+
+
+class Standardize(nn.Module):
+    """Centre, scale and clip genes, per minibatch and on the device.
+
+    Parameters
+    ----------
+    mean, std
+        Per gene, shape ``(genes,)``. A gene that never varies keeps its scale.
+    max_value
+        Standardised values are clipped to ``[-max_value, max_value]``; no clipping where None.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: np.ndarray, std: np.ndarray, *, max_value: float | None = None) -> None:
+        super().__init__()
+        self.max_value = max_value
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
+        std_ = torch.as_tensor(std, dtype=torch.float32)
+        self.register_buffer("std", torch.where(std_ > 0, std_, 1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map values of shape ``(cells, genes)`` to standardised ones."""
+        z = (x - self.mean) / self.std
+        return z if self.max_value is None else z.clamp_(-self.max_value, self.max_value)
+
+
+def mlp(
+    sizes: Sequence[int],
+    generator: Generator,
+    *,
+    batch_norm: bool = False,
+    last_relu: bool = False,
+    init: Init = "uniform",
+) -> nn.Sequential:
+    """Stack linear layers with ReLU, and optionally batch normalisation, between them.
+
+    Parameters
+    ----------
+    sizes
+        Width of the input and of each layer.
+    generator
+        Draws the weights; on the CPU, so that they are the same on every device.
+    batch_norm
+        Normalise before each ReLU (never after the last linear layer).
+    last_relu
+        End with a ReLU, as CLEAR's encoder does.
+    init
+        `"uniform"` is PyTorch's own default for linear layers, `"xavier"` that of contrastive-sc.
+    """
+    layers: list[nn.Module] = []
+    n_layers = len(sizes) - 1
+    for i, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
+        layers.append(_linear(n_in, n_out, generator, init))
+        if i < n_layers:
+            layers += [nn.BatchNorm1d(n_out), nn.ReLU()] if batch_norm else [nn.ReLU()]
+        elif last_relu:
+            layers.append(nn.ReLU())
+    return nn.Sequential(*layers)
+
+
+def _linear(n_in: int, n_out: int, generator: Generator, init: Init) -> nn.Linear:
+    # skip_init: the constructor would draw from torch's global generator, which belongs to the user.
+    layer: nn.Linear = skip_init(nn.Linear, n_in, n_out)
+    bound = n_in**-0.5
+    if init == "xavier":
+        nn.init.xavier_uniform_(layer.weight, generator=generator)
+    else:
+        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+    nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    return layer

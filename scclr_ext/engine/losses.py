@@ -1,0 +1,55 @@
+"""The contrastive losses; representations come in L2-normalised, shape ``(cells, dimensions)``."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    """Normalised-temperature cross entropy of SimCLR, both views as anchors.
+
+    The loss of contrastive-sc. For each of the 2B views the positive is the other view of its cell, and the
+    negatives are the 2B - 2 views of the other cells.
+
+    Parameters
+    ----------
+    first, second
+        The two views of the same cells.
+    temperature
+        Divides the cosine similarities.
+    """
+    n = len(first)
+    z = torch.cat([first, second])
+    logits = (z @ z.T) / temperature
+    logits.fill_diagonal_(-torch.inf)
+    target = torch.arange(2 * n, device=z.device).roll(n)
+    return F.cross_entropy(logits, target)
+
+
+def info_nce(
+    anchor: Tensor, positive: Tensor, negatives: Tensor, temperature: float, *, in_batch: bool = False
+) -> Tensor:
+    """InfoNCE of a query against its key and a queue of negatives (CLEAR, equation 1).
+
+    Parameters
+    ----------
+    anchor, positive
+        Query and key representations of the same cells.
+    negatives
+        Keys of earlier minibatches, shape ``(queue, dimensions)``.
+    temperature
+        Divides the cosine similarities.
+    in_batch
+        Also count the keys of the other cells of the minibatch as negatives, as the paper's sum over the queue does
+        (its minibatch is already enqueued); the authors' program does not.
+    """
+    queue = anchor @ negatives.T
+    if in_batch:
+        logits = torch.cat([anchor @ positive.T, queue], dim=1)
+        target = torch.arange(len(anchor), device=anchor.device)
+    else:
+        logits = torch.cat([(anchor * positive).sum(1, keepdim=True), queue], dim=1)
+        target = torch.zeros(len(anchor), dtype=torch.long, device=anchor.device)
+    return F.cross_entropy(logits / temperature, target)

@@ -1,0 +1,72 @@
+"""What the training loop asks of a method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from torch import Tensor, nn
+
+from scclr_ext.engine.config import MethodConfig
+from scclr_ext.engine.encoders import Standardize
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Generator
+
+C = TypeVar("C", bound=MethodConfig)
+
+
+class StepOutput(NamedTuple):
+    """One minibatch's loss and the two normalised representations it compared, each ``(cells, dimensions)``."""
+
+    loss: Tensor
+    first: Tensor
+    second: Tensor
+
+
+class DataInfo(NamedTuple):
+    """What a method has to know of the data to build its networks."""
+
+    n_cells: int
+    mean: np.ndarray
+    std: np.ndarray
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes the model sees."""
+        return len(self.mean)
+
+
+class Method(nn.Module, Generic[C]):
+    """A way to learn a representation. Subclasses build their networks and say what a training step is.
+
+    Parameters
+    ----------
+    config
+        The method's settings.
+    data
+        Shape and moments of the data.
+    """
+
+    def __init__(self, config: C, data: DataInfo) -> None:
+        super().__init__()
+        self.config = config
+        self.scaling: nn.Module = (
+            Standardize(data.mean, data.std, max_value=config.max_value) if config.scale else nn.Identity()
+        )
+
+    def forward(self, x: Tensor, generator: Generator) -> StepOutput:
+        """Draw the views of a minibatch ``(cells, genes)`` and compare them."""
+        raise TypeError  # abstract
+
+    def represent(self, x: Tensor) -> Tensor:
+        """Embed cells ``(cells, genes)`` without distortion, shape ``(cells, dimensions)``."""
+        raise TypeError  # abstract
+
+    def after_step(self) -> None:
+        """Do what follows an optimiser step; nothing by default."""
+
+    @property
+    def chance_loss(self) -> float:
+        """Loss of a representation that tells nothing apart, for a full minibatch."""
+        raise TypeError  # abstract

@@ -1,0 +1,210 @@
+"""CLEAR (Han et al. 2022): five augmentations, a momentum encoder, a queue of keys, InfoNCE."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from scclr_ext.engine.augment import Crossover, CrossoverMany, GaussianNoise, Mask, Swap, Views
+from scclr_ext.engine.config import MethodConfig, Optimizer, Schedule
+from scclr_ext.engine.encoders import mlp
+from scclr_ext.engine.losses import info_nce
+from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput
+from scclr_ext.engine.queue import KeyQueue
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClearConfig(MethodConfig):
+    """Settings of CLEAR; those of :class:`~scclr_ext.engine.config.MethodConfig` and the following.
+
+    The defaults are the recommended preset. `CLEAR_PRESETS` holds it and the published ones.
+
+    Parameters
+    ----------
+    mask_rate, noise_rate, swap_rate, crossover_rate, crossover_many_rate
+        Share of the genes that each augmentation touches.
+    noise_sd
+        Standard deviation of the noise.
+    mask_probability, noise_probability, swap_probability, crossover_probability, crossover_many_probability
+        Chance of a cell to undergo each augmentation.
+    hidden
+        Widths of the hidden layers.
+    embedding_dim
+        Dimensions of the embedding.
+    last_relu
+        End the encoder with a ReLU (as published): the embedding has no negative values then.
+    batch_norm
+        Normalise the hidden layers.
+    head
+        Widths of a projection head on which the loss acts; the embedding is what goes into it. Empty: no head.
+    momentum
+        Share of the old key encoder that is kept at each step (equation 3).
+    queue_size
+        Keys held as negatives; never more than there are cells.
+    symmetric
+        Each view is once query and once key (equation 2), and the keys of both are enqueued.
+    in_batch
+        The keys of the other cells of the minibatch are negatives too.
+    embed_with
+        Encoder that embeds the cells: the `"query"` encoder (paper) or the `"key"` encoder (program).
+    normalize
+        Give the embedding unit length.
+
+    Examples
+    --------
+    >>> from scclr_ext.engine.methods import ClearConfig
+    >>> ClearConfig(mask_rate=0.3).mask_probability
+    0.5
+    """
+
+    epochs: int | None = None
+    steps: int | None = 300
+    mask_rate: float = 0.2
+    mask_probability: float = 0.5
+    noise_rate: float = 0.8
+    noise_sd: float = 0.2
+    noise_probability: float = 0.5
+    swap_rate: float = 0.1
+    swap_probability: float = 0.5
+    crossover_rate: float = 0.25
+    crossover_probability: float = 0.5
+    crossover_many_rate: float = 0.25
+    crossover_many_probability: float = 0.5
+    hidden: tuple[int, ...] = (1024,)
+    embedding_dim: int = 128
+    last_relu: bool = False
+    batch_norm: bool = True
+    head: tuple[int, ...] = (128, 64)
+    momentum: float = 0.99
+    queue_size: int = 1024
+    symmetric: bool = True
+    in_batch: bool = True
+    embed_with: Literal["query", "key"] = "query"
+    normalize: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        super().__post_init__()
+        for step in ("mask", "noise", "swap", "crossover", "crossover_many"):
+            for name in (f"{step}_rate", f"{step}_probability"):
+                self.require(name, 0 <= getattr(self, name) <= 1, "in [0, 1]")
+        self.require("noise_sd", self.noise_sd >= 0, "at least 0")
+        self.require("embedding_dim", self.embedding_dim >= 1, "at least 1")
+        self.require("momentum", 0 <= self.momentum < 1, "in [0, 1)")
+        self.require("queue_size", self.queue_size >= 1, "at least 1")
+        self.require("embed_with", self.embed_with in {"query", "key"}, "'query' or 'key'")
+
+
+_PUBLISHED = ClearConfig(
+    batch_size=512,
+    epochs=200,
+    steps=None,
+    optimizer="adam",
+    learning_rate=1.0,
+    schedule="cosine",
+    last_relu=True,
+    batch_norm=False,
+    head=(),
+    momentum=0.999,
+)
+CLEAR_PRESETS = {
+    "paper": _PUBLISHED,
+    "code": replace(
+        _PUBLISHED,
+        epochs=100,
+        drop_last=True,
+        optimizer="sgd",
+        weight_decay=1e-6,
+        noise_sd=0.5,  # the program ignores the 0.2 it is given
+        symmetric=False,
+        in_batch=False,
+        embed_with="key",
+        normalize=True,
+    ),
+    "default": ClearConfig(),
+}
+
+
+class Clear(Method[ClearConfig]):
+    """A query encoder that learns and a key encoder that follows it slowly."""
+
+    def __init__(self, config: ClearConfig, data: DataInfo, generator: Generator) -> None:
+        super().__init__(config, data)
+        c = config
+        self.views = Views(
+            [
+                Mask(c.mask_rate, probability=c.mask_probability),
+                GaussianNoise(c.noise_rate, sd=c.noise_sd, probability=c.noise_probability),
+                Swap(c.swap_rate, probability=c.swap_probability),
+                Crossover(c.crossover_rate, probability=c.crossover_probability),
+                CrossoverMany(c.crossover_many_rate, probability=c.crossover_many_probability),
+            ]
+        )
+        self.query = _Encoder(c, data.n_genes, generator)
+        self.key = copy.deepcopy(self.query).requires_grad_(requires_grad=False)
+        key_dim = c.head[-1] if c.head else c.embedding_dim
+        self.queue = KeyQueue(min(c.queue_size, data.n_cells), key_dim, generator)
+        self._full_batch = min(c.batch_size, data.n_cells)
+
+    def forward(self, x: Tensor, generator: Generator) -> StepOutput:
+        """Compare queries of one view with keys of the other (and the other way round)."""
+        x = self.scaling(x)
+        views = [self.views(x, generator) for _ in range(2)]
+        directions = [(0, 1), (1, 0)] if self.config.symmetric else [(0, 1)]
+        losses, queries, keys = [], [], []
+        for anchor, positive in directions:
+            query = F.normalize(self.query(views[anchor]), dim=1)
+            with torch.no_grad():
+                key = F.normalize(self.key(views[positive]), dim=1)
+            losses.append(self._loss(query, key))
+            queries.append(query)
+            keys.append(key)
+        # Once per step and after both directions: a key must not meet itself among the negatives.
+        self.queue.enqueue(torch.cat(keys))
+        return StepOutput(torch.stack(losses).mean(), queries[0], keys[0])
+
+    def _loss(self, query: Tensor, key: Tensor) -> Tensor:
+        c = self.config
+        return info_nce(query, key, self.queue.keys, c.temperature, in_batch=c.in_batch)
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Let the key encoder follow the query encoder (equation 3)."""
+        m = self.config.momentum
+        for old, new in zip(self.key.parameters(), self.query.parameters(), strict=True):
+            old.copy_(old * m + new * (1 - m))
+
+    def represent(self, x: Tensor) -> Tensor:
+        """Embed cells with the representation before the head."""
+        encoder = self.query if self.config.embed_with == "query" else self.key
+        z = encoder.body(self.scaling(x))
+        return F.normalize(z, dim=1) if self.config.normalize else z
+
+    @property
+    def chance_loss(self) -> float:
+        """Logarithm of the number of candidates an anchor is compared with."""
+        others = self._full_batch - 1 if self.config.in_batch else 0
+        return math.log(1 + others + len(self.queue.keys))
+
+
+class _Encoder(nn.Module):
+    """The body, whose output is the embedding, and the head that the loss sees."""
+
+    def __init__(self, config: ClearConfig, n_genes: int, generator: Generator) -> None:
+        super().__init__()
+        sizes = (n_genes, *config.hidden, config.embedding_dim)
+        self.body = mlp(sizes, generator, batch_norm=config.batch_norm, last_relu=config.last_relu)
+        self.head = mlp((config.embedding_dim, *config.head), generator, batch_norm=config.batch_norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the loss compares."""
+        return self.head(self.body(x))

@@ -1,0 +1,97 @@
+"""contrastive-sc (Ciortan & Defrance 2021): input dropout, one encoder, NT-Xent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+
+from scclr_ext.engine.augment import Mask, Views
+from scclr_ext.engine.config import MethodConfig, Optimizer, Schedule
+from scclr_ext.engine.encoders import mlp
+from scclr_ext.engine.losses import nt_xent
+from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastiveSCConfig(MethodConfig):
+    """Settings of contrastive-sc; those of :class:`~scclr_ext.engine.config.MethodConfig` and the following.
+
+    The defaults are the recommended preset. `CONTRASTIVE_SC_PRESETS` holds it and the published ones.
+
+    Parameters
+    ----------
+    hidden
+        Widths of the hidden layers.
+    embedding_dim
+        Dimensions of the embedding.
+    dropout
+        Chance of each gene to be zeroed in a view.
+    normalize
+        Give the embedding unit length, as the authors' program does.
+
+    Examples
+    --------
+    >>> from scclr_ext.engine.methods import ContrastiveSCConfig
+    >>> ContrastiveSCConfig(dropout=0.8).temperature
+    0.07
+    """
+
+    max_value: float | None = None
+    temperature: float = 0.07
+    batch_size: int = 200
+    epochs: int | None = 30
+    optimizer: Optimizer = "adam"
+    learning_rate: float = 0.4
+    schedule: Schedule = "cosine"
+    final_rate: float = 1e-3
+    hidden: tuple[int, ...] = (200, 40)
+    embedding_dim: int = 60
+    dropout: float = 0.9
+    normalize: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work."""
+        super().__post_init__()
+        self.require("dropout", 0 <= self.dropout < 1, "in [0, 1)")
+        self.require("embedding_dim", self.embedding_dim >= 1, "at least 1")
+
+
+CONTRASTIVE_SC_PRESETS = {
+    "paper": ContrastiveSCConfig(),
+    # The program's cosine is stretched over 500 epochs although 30 are run: the rate hardly falls.
+    "code": ContrastiveSCConfig(schedule_epochs=500),
+    "default": ContrastiveSCConfig(),
+}
+
+
+class ContrastiveSC(Method[ContrastiveSCConfig]):
+    """One encoder; the two views pass through it one after the other, so batch statistics are per view."""
+
+    def __init__(self, config: ContrastiveSCConfig, data: DataInfo, generator: Generator) -> None:
+        super().__init__(config, data)
+        self.views = Views([Mask(config.dropout, rescale=True)])
+        sizes = (data.n_genes, *config.hidden, config.embedding_dim)
+        self.encoder = mlp(sizes, generator, batch_norm=True, init="xavier")
+        self._full_batch = min(config.batch_size, data.n_cells)
+
+    def forward(self, x: Tensor, generator: Generator) -> StepOutput:
+        """Compare two views of a minibatch."""
+        x = self.scaling(x)
+        first, second = (F.normalize(self.encoder(self.views(x, generator)), dim=1) for _ in range(2))
+        return StepOutput(nt_xent(first, second, self.config.temperature), first, second)
+
+    def represent(self, x: Tensor) -> Tensor:
+        """Embed cells with the running batch statistics."""
+        z = self.encoder(self.scaling(x))
+        return F.normalize(z, dim=1) if self.config.normalize else z
+
+    @property
+    def chance_loss(self) -> float:
+        """Logarithm of the number of candidates an anchor is compared with."""
+        return math.log(2 * self._full_batch - 1)

@@ -1,0 +1,39 @@
+"""A ring of the keys of earlier minibatches."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+
+class KeyQueue(nn.Module):
+    """First in, first out; any minibatch size fits any queue size.
+
+    Parameters
+    ----------
+    size
+        Number of keys held.
+    dim
+        Dimensions of a key.
+    generator
+        Draws the random unit vectors that fill the queue before the first keys arrive.
+    """
+
+    keys: Tensor
+    position: Tensor
+
+    def __init__(self, size: int, dim: int, generator: Generator) -> None:
+        super().__init__()
+        self.register_buffer("keys", F.normalize(torch.randn(size, dim, generator=generator), dim=1))
+        self.register_buffer("position", torch.zeros((), dtype=torch.long))
+
+    @torch.no_grad()
+    def enqueue(self, keys: Tensor) -> None:
+        """Put `keys`, shape ``(cells, dimensions)``, in the place of the oldest ones."""
+        size = len(self.keys)
+        skipped = max(0, len(keys) - size)  # more keys than places: the last ones stay
+        places = (self.position + skipped + torch.arange(len(keys) - skipped, device=keys.device)) % size
+        # A new tensor, not a change in place: the loss of this step still needs the old one for its gradient.
+        self.keys = self.keys.index_copy(0, places, keys[skipped:].to(self.keys.dtype))
+        self.position.copy_((self.position + len(keys)) % size)

@@ -1,0 +1,98 @@
+"""Which cells share a minibatch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from torch import Generator, Tensor
+
+
+class Sampler(Protocol):
+    """Decides the minibatches of an epoch."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Minibatches in one epoch."""
+
+    def epoch(self, generator: Generator) -> Iterator[Tensor]:
+        """Yield the cell indices of each minibatch of one epoch, on the CPU."""
+
+
+class Shuffled:
+    """Every cell once per epoch, in random order.
+
+    Parameters
+    ----------
+    n_cells
+        Number of cells.
+    batch_size
+        Cells per minibatch; a smaller data set is one minibatch.
+    drop_last
+        Leave out the cells of a last, smaller minibatch (other ones every epoch).
+    """
+
+    def __init__(self, n_cells: int, batch_size: int, *, drop_last: bool = False) -> None:
+        self.n_cells = n_cells
+        self.batch_size = min(batch_size, n_cells)
+        self.drop_last = drop_last
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Minibatches in one epoch."""
+        return len(_cut(torch.arange(self.n_cells), self.batch_size, drop_last=self.drop_last))
+
+    def epoch(self, generator: Generator) -> Iterator[Tensor]:
+        """Yield the cell indices of each minibatch of one epoch."""
+        order = torch.randperm(self.n_cells, generator=generator)
+        yield from _cut(order, self.batch_size, drop_last=self.drop_last)
+
+
+class WithinBatches:
+    """Every minibatch from one experimental batch, so that the batch never tells a cell from its negatives.
+
+    Parameters
+    ----------
+    codes
+        Batch of each cell, shape ``(cells,)``, integers. A batch of a single cell has no one to be compared with;
+        its cell joins the minibatches of the largest batch.
+    batch_size
+        Cells per minibatch; a smaller batch is one minibatch.
+    """
+
+    def __init__(self, codes: np.ndarray, batch_size: int) -> None:
+        codes_ = torch.as_tensor(codes, dtype=torch.long).clone()
+        sizes = torch.bincount(codes_)
+        codes_[(sizes == 1)[codes_]] = sizes.argmax()
+        self.groups = [(codes_ == code).nonzero().squeeze(1) for code in codes_.unique()]
+        self.batch_size = batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Minibatches in one epoch."""
+        return sum(len(_cut(group, self.batch_size)) for group in self.groups)
+
+    def epoch(self, generator: Generator) -> Iterator[Tensor]:
+        """Yield the cell indices of each minibatch of one epoch, the batches in random order."""
+        parts: list[Tensor] = []
+        for group in self.groups:
+            parts += _cut(group[torch.randperm(len(group), generator=generator)], self.batch_size)
+        for i in torch.randperm(len(parts), generator=generator).tolist():
+            yield parts[i]
+
+
+def _cut(order: Tensor, size: int, *, drop_last: bool = False) -> list[Tensor]:
+    """Cut `order` into minibatches; a last one of a single cell joins the one before it."""
+    parts = list(order.split(size))
+    if len(parts) > 1:
+        last = len(parts[-1])
+        if drop_last and last < size:
+            parts.pop()
+        elif last == 1:  # neither batch normalisation nor a contrast works on one cell
+            parts[-2:] = [torch.cat(parts[-2:])]
+    return parts

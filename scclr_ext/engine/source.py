@@ -1,0 +1,80 @@
+"""Where rows come from: a matrix, moved to the device as it is, handed out as dense minibatches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Source(Protocol):
+    """Hands out minibatches."""
+
+    shape: tuple[int, int]
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Return the cells at `index` as a dense float32 tensor ``(cells, genes)`` on the device."""
+
+
+class DenseSource:
+    """Rows of a dense matrix, shape ``(cells, genes)``."""
+
+    def __init__(self, matrix: np.ndarray, device: torch.device) -> None:
+        self.shape = matrix.shape
+        self.device = device
+        self._values = torch.tensor(np.asarray(matrix, dtype=np.float32), device=device)
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Return the cells at `index`."""
+        return self._values[index.to(self.device)]
+
+
+class SparseSource:
+    """Rows of a sparse matrix; it stays sparse on the device, only minibatches become dense."""
+
+    def __init__(self, matrix: sparse.csr_matrix | sparse.csr_array, device: torch.device) -> None:
+        self.shape = matrix.shape
+        self.device = device
+        self._indptr = torch.tensor(matrix.indptr.astype(np.int64), device=device)
+        self._indices = torch.tensor(matrix.indices, device=device)
+        self._values = torch.tensor(matrix.data.astype(np.float32, copy=False), device=device)
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Return the cells at `index`."""
+        n_genes = self.shape[1]
+        index = index.to(self.device)
+        start = self._indptr[index]
+        count = self._indptr[index + 1] - start
+        # Places of the stored values: each row's run starts at `start`, the runs follow one another.
+        row = torch.repeat_interleave(torch.arange(len(index), device=self.device), count)
+        shift = (start - (count.cumsum(0) - count))[row]
+        place = torch.arange(len(row), device=self.device) + shift
+        out = torch.zeros(len(index), n_genes, device=self.device)
+        out.view(-1)[row * n_genes + self._indices[place]] = self._values[place]
+        return out
+
+
+def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array, device: torch.device) -> Source:
+    """Wrap a matrix of shape ``(cells, genes)`` for `device`."""
+    if isinstance(matrix, np.ndarray):
+        return DenseSource(matrix, device)
+    return SparseSource(matrix, device)
+
+
+def gene_moments(
+    matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (with ``n - 1``, as scanpy's `scale`) of each gene, float32, shape ``(genes,)``."""
+    n = matrix.shape[0]
+    if isinstance(matrix, np.ndarray):
+        mean, variance = matrix.mean(axis=0, dtype=np.float64), matrix.var(axis=0, dtype=np.float64)
+    else:
+        mean, variance = mean_variance_axis(matrix, axis=0)  # accumulates in float64
+    std = np.sqrt(variance * (n / max(n - 1, 1)))
+    return mean.astype(np.float32), std.astype(np.float32)

@@ -1,0 +1,61 @@
+"""Reading the record that `tl.contrastive_embed` left, with errors that say what to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from anndata import AnnData
+
+
+class EmbeddingRecord(NamedTuple):
+    """One embedding and what is known about its training."""
+
+    representation: np.ndarray
+    obsm_key: str
+    batch_key: str
+    """Column of `obs`, empty where the embedding knew no batch."""
+    chance_loss: float
+    seconds: float
+    history: Mapping[str, Any]
+
+
+def read_record(adata: AnnData, key: str) -> EmbeddingRecord:
+    """Find the embedding recorded under `adata.uns[key]`."""
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
+        raise TypeError(msg)
+    if key not in adata.uns:
+        msg = (
+            f"adata.uns has no {key!r} (it has: {_names(adata.uns)}). Run `scclr_ext.tl.contrastive_embed(adata)` "
+            "first, or give the name it was told in `key_added` as `key`."
+        )
+        raise KeyError(msg)
+    record = adata.uns[key]
+    params = record.get("params") if isinstance(record, Mapping) else None
+    if not isinstance(params, Mapping) or "obsm_key" not in params or "history" not in record:
+        msg = (
+            f"adata.uns[{key!r}] is not the record of a contrastive embedding; give as `key` the name that "
+            "`scclr_ext.tl.contrastive_embed` was told in `key_added`, or 'clr' where it was told none."
+        )
+        raise ValueError(msg)
+    obsm_key = str(params["obsm_key"])
+    if obsm_key not in adata.obsm:
+        msg = (
+            f"adata.obsm has no {obsm_key!r} (it has: {_names(adata.obsm)}), which adata.uns[{key!r}] names as its "
+            "embedding. Run `scclr_ext.tl.contrastive_embed(adata)` again, or put the embedding back."
+        )
+        raise KeyError(msg)
+    return EmbeddingRecord(
+        representation=np.asarray(adata.obsm[obsm_key]),
+        obsm_key=obsm_key,
+        batch_key=str(params.get("batch_key", "")),
+        chance_loss=float(params.get("chance_loss", np.nan)),
+        seconds=float(record.get("seconds", np.nan)),
+        history=record["history"],
+    )
+
+
+def _names(mapping: Mapping[str, Any]) -> str:
+    return ", ".join(repr(name) for name in mapping) or "nothing"

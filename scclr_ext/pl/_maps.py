@@ -1,0 +1,128 @@
+"""Cells in two dimensions, coloured by a column of `obs` or a gene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import scanpy as sc
+from matplotlib.patheffects import withStroke
+
+from scclr_ext.get._clusters import categories_of
+from scclr_ext.pl._colors import LIGHT_GREY, category_colors
+from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, note, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+    from scclr_ext.pl._umap import Coordinates
+
+_LEGEND_ROWS, _LEGEND_ENTRIES = 16, 40
+
+
+@dataclass(frozen=True)
+class Map:
+    """What one map shows: numbers or categories with colours, or nothing but the cells."""
+
+    title: str
+    numbers: np.ndarray | None = None
+    categories: pd.Categorical | None = None
+    colors: dict[str, str] | None = None
+    on_data: bool = False
+
+
+def keys_to_draw(
+    adata: AnnData, *, cluster_key: str | None, batch_key: str, color: str | Sequence[str] | None
+) -> list[str]:
+    """Name the columns to draw: clusters first, then what was asked for, or the batch."""
+    asked = [batch_key] if color is None else [color] if isinstance(color, str) else list(color)
+    keys = [key for key in [cluster_key, *asked] if key]
+    for key in keys:
+        if key not in adata.obs and key not in adata.var_names:
+            msg = f"`color` names {key!r}, which is neither a column of adata.obs nor a gene in adata.var_names."
+            raise KeyError(msg)
+    return list(dict.fromkeys(keys))
+
+
+def prepare(adata: AnnData, keys: Sequence[str], *, cluster_key: str) -> list[Map]:
+    """Fetch what the maps show; without anything to show, one map of plain cells."""
+    return [_prepare_one(adata, key, on_data=key == cluster_key) for key in keys] or [Map("")]
+
+
+def _prepare_one(adata: AnnData, key: str, *, on_data: bool) -> Map:
+    column = adata.obs[key] if key in adata.obs else sc.get.obs_df(adata, [key])[key]
+    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if numeric and not on_data:
+        return Map(key, numbers=column.to_numpy(dtype=np.float64, na_value=np.nan))
+    categories = categories_of(column)
+    colors = category_colors(adata, key, categories.categories)
+    return Map(key, categories=categories, colors=colors, on_data=on_data)
+
+
+def draw(ax: Axes, shown: Map, coordinates: Coordinates | None) -> None:
+    """Draw one map with a colour bar, a legend, or names on the clusters."""
+    name = "UMAP" if coordinates is None else coordinates.name
+    dress(ax, f"{name}, {shorten(shown.title)}" if shown.title else name, xlabel=f"{name} 1", ylabel=f"{name} 2")
+    if coordinates is None:
+        note(ax, "every cell has the same embedding:\nthere is nothing to map")
+        return
+    ax.set_xticks([])
+    ax.set_yticks([])
+    cells, xy = coordinates.cells, coordinates.xy
+    size = float(np.clip(40_000 / len(cells), 0.5, 24))
+    if shown.numbers is not None:
+        values = shown.numbers[cells]
+        points = ax.scatter(
+            xy[:, 0], xy[:, 1], s=size, c=values, cmap="viridis", linewidths=0, rasterized=True, plotnonfinite=True
+        )
+        bar = ax.figure.colorbar(points, ax=ax, pad=0.01, shrink=0.8, aspect=25)
+        bar.ax.tick_params(labelsize=TICK)
+    elif shown.categories is None or shown.colors is None:
+        ax.scatter(xy[:, 0], xy[:, 1], s=size, c="#7F7F7F", linewidths=0, rasterized=True)
+    else:
+        # A cell without a label has code -1 and finds the grey at the end.
+        palette = np.array([*shown.colors.values(), LIGHT_GREY])
+        codes = shown.categories.codes[cells]
+        ax.scatter(xy[:, 0], xy[:, 1], s=size, c=palette[codes], linewidths=0, rasterized=True)
+        if shown.on_data:
+            _name_on_data(ax, list(shown.colors), codes, xy)
+        else:
+            _legend(ax, shown.colors)
+
+
+def _name_on_data(ax: Axes, names: Sequence[str], codes: np.ndarray, xy: np.ndarray) -> None:
+    for code, name in enumerate(names):
+        if (codes == code).any():
+            x, y = np.median(xy[codes == code], axis=0)
+            ax.text(
+                x,
+                y,
+                shorten(name),
+                ha="center",
+                va="center",
+                fontsize=LABEL if len(names) <= 20 else SMALL,
+                fontweight="bold",
+                path_effects=[withStroke(linewidth=2, foreground="white")],
+            )
+
+
+def _legend(ax: Axes, colors: dict[str, str]) -> None:
+    names = list(colors)[:_LEGEND_ENTRIES]
+    handles = [
+        ax.plot([], [], "o", color=colors[name], markersize=5, label=shorten(name), linestyle="")[0] for name in names
+    ]
+    if len(colors) > len(names):
+        handles.append(ax.plot([], [], linestyle="", label=f"and {len(colors) - len(names)} more")[0])
+    ax.legend(
+        handles=handles,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        fontsize=TICK if len(names) <= _LEGEND_ROWS else SMALL,
+        ncols=-(-len(handles) // _LEGEND_ROWS),
+        **LEGEND,
+    )

@@ -1,0 +1,149 @@
+"""Counts to model-ready data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import scanpy as sc
+from anndata import AnnData
+
+from scclr_ext import _keys
+from scclr_ext._anndata import as_actual, batch_codes, check_unique, get_matrix, to_memory
+from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, doc_params
+from scclr_ext._settings import report
+from scclr_ext.pp._genes import select_genes
+from scclr_ext.pp._recipes import find_recipe
+from scclr_ext._units import guess_units
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@doc_params(adata=ADATA, layer=LAYER, batch_key=BATCH_KEY, copy=COPY)
+def contrastive_preprocess(
+    adata: AnnData,
+    method: str = "clear",
+    *,
+    n_top_genes: int | None = None,
+    layer: str | None = None,
+    batch_key: str | None = None,
+    mask_genes: str | NDArray[np.bool_] | None = None,
+    subset: bool = False,
+    copy: bool = False,
+) -> AnnData | None:
+    """Normalise counts, log-transform them and choose the genes a model will see.
+
+    `X` becomes log-normalised for all genes and stays sparse, so that `sc.tl.rank_genes_groups`,
+    `sc.tl.score_genes` and plots work afterwards. Centring and scaling of the model's genes is left to
+    :func:`scclr_ext.tl.contrastive_embed`, which does it a minibatch at a time: no dense copy of the data is made.
+
+    Parameters
+    ----------
+    {adata}
+    method
+        Whose recipe to follow. `"clear"`: 10 000 counts per cell, 2 000 genes. `"contrastive-sc"`: the median
+        library size, 500 genes. Both take the natural logarithm of one plus the value, and the genes with the
+        highest normalised dispersion (scanpy's `flavor="seurat"`).
+    n_top_genes
+        Number of genes to choose; None takes the recipe's.
+    {layer}
+    {batch_key}
+        Genes are then ranked within each batch, so that those which merely tell batches apart do not win.
+    mask_genes
+        Genes that may be chosen: a boolean column of `var`, or a boolean array of one entry per gene. Use it to keep
+        mitochondrial or ribosomal genes out of the model.
+    subset
+        Keep only the chosen genes in `adata`.
+    {copy}
+
+    Returns
+    -------
+    None, or the changed copy. Written are
+
+    `X`
+        Log-normalised values of all genes, float32.
+    `layers["counts"]`
+        The counts `X` was made from (`layers["linear"]` for unlogged values that are not counts, such as RPKM).
+    `var["highly_variable"]`, `var["means"]`, `var["dispersions"]`, `var["dispersions_norm"]`
+        The choice of genes; genes found in fewer than two cells are never chosen.
+    `uns["clr_preprocess"]`
+        What was done, and `uns["log1p"]`, which tells scanpy that the values are logarithms.
+
+    Raises
+    ------
+    KeyError
+        Where `layer`, `batch_key` or the column `mask_genes` is missing.
+    ValueError
+        Where the values are scaled (negative), NaN or infinite, gene names occur twice, or no gene can be chosen.
+    TypeError
+        Where the values are not numbers.
+
+    Notes
+    -----
+    Values that are log-normalised already are recognised (no whole numbers, none above 30): they are neither
+    normalised nor logged again. Unlogged values such as RPKM or TPM are treated as counts are.
+
+    Recipes follow Ciortan & Defrance (2021), Methods, and Han et al. (2022) with scanpy's usual order of steps: the
+    CLEAR authors' program takes the logarithm before it normalises.
+
+    Examples
+    --------
+    >>> import numpy as np, anndata as ad, scclr_ext as clr
+    >>> counts = np.random.default_rng(0).poisson(1.0, (60, 40)).astype("float32")
+    >>> adata = ad.AnnData(counts)
+    >>> clr.pp.contrastive_preprocess(adata, n_top_genes=10)
+    >>> int(adata.var["highly_variable"].sum()), sorted(adata.layers)
+    (10, ['counts'])
+    """
+    recipe = find_recipe(method)
+    n_top = recipe.n_top_genes if n_top_genes is None else n_top_genes
+    if n_top < 1:
+        msg = f"`n_top_genes` must be at least 1; found {n_top}."
+        raise ValueError(msg)
+    check_unique(adata)
+    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    values = to_memory(get_matrix(adata, layer), where=where)
+    units = guess_units(values)
+    if units == "scaled":
+        msg = (
+            f"{where} has negative values, so it was scaled or otherwise transformed. Give raw counts (perhaps in "
+            "another `layer`), or log-normalised values (perhaps adata.raw.to_adata())."
+        )
+        raise ValueError(msg)
+
+    # On an AnnData of its own: whatever fails, the user's stays as it was.
+    made = AnnData(values.copy(), var=adata.var[[]].copy())
+    if units != "log-normalized":
+        sc.pp.normalize_total(made, target_sum=recipe.target_sum)
+        sc.pp.log1p(made)
+    codes = None if batch_key is None else batch_codes(adata, batch_key)
+    table = select_genes(made, adata.var, n_top, codes=codes, mask_genes=mask_genes)
+
+    target = adata.copy() if copy else adata
+    as_actual(target)
+    if units != "log-normalized":
+        kept = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
+        if layer is None:
+            target.layers[kept] = target.X  # X is replaced below: moved, not copied
+        elif layer != kept:
+            target.layers[kept] = target.layers[layer].copy()
+    target.X = made.X
+    for column in table:
+        target.var[column] = table[column]
+    target.uns[_keys.LOG1P_UNS] = {}
+    target.uns[_keys.PREPROCESS_UNS] = {
+        "method": method,
+        "input": units,
+        "layer": layer or "X",
+        "n_top_genes": int(table[_keys.HIGHLY_VARIABLE_VAR].sum()),
+        "batch_key": batch_key or "",
+        "target_sum": "median" if recipe.target_sum is None else recipe.target_sum,
+    }
+    if subset:
+        target._inplace_subset_var(table[_keys.HIGHLY_VARIABLE_VAR].to_numpy())
+    report(
+        f"{where} held {units} values; X is now log-normalised, var['highly_variable'] marks "
+        f"{int(table[_keys.HIGHLY_VARIABLE_VAR].sum())} genes"
+    )
+    return target if copy else None

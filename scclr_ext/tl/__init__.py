@@ -1,0 +1,6 @@
+"""Tools: embed cells, cluster the embedding."""
+
+from scclr_ext.tl._contrastive_cluster import contrastive_cluster
+from scclr_ext.tl._contrastive_embed import contrastive_embed
+
+__all__ = ["contrastive_cluster", "contrastive_embed"]

@@ -1,0 +1,167 @@
+"""An AnnData goes in, an embedding comes out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from scclr_ext import _keys
+from scclr_ext._anndata import as_actual
+from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
+from scclr_ext._settings import report, settings
+from scclr_ext.engine.run import run
+from scclr_ext.engine.methods import resolve
+from scclr_ext.tl._model_input import read_model_input
+from scclr_ext.tl._record import embedding_record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from scclr_ext.engine.config import MethodConfig
+
+
+@doc_params(adata=ADATA, layer=LAYER, batch_key=BATCH_KEY, key_added=KEY_ADDED, random_state=RANDOM_STATE, copy=COPY)
+def contrastive_embed(
+    adata: AnnData,
+    method: str | MethodConfig = "clear",
+    *,
+    preset: str | None = None,
+    layer: str | None = None,
+    mask_var: str | NDArray[np.bool_] | None = "auto",
+    batch_key: str | None = None,
+    key_added: str | None = None,
+    n_epochs: int | None = None,
+    n_steps: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    device: str = "auto",
+    random_state: int = 0,
+    progress: bool | None = None,
+    copy: bool = False,
+) -> AnnData | None:
+    """Learn an embedding of the cells by contrasting distorted views of them.
+
+    Two random distortions of the same cell should end up close together and apart from other cells; what survives
+    the distortion is what cells of one kind share. The embedding takes the place of a PCA: hand it to
+    `sc.pp.neighbors(adata, use_rep="X_clr")` or to :func:`scclr_ext.tl.contrastive_cluster`.
+
+    Parameters
+    ----------
+    {adata}
+        Its values are log-normalised, as :func:`scclr_ext.pp.contrastive_preprocess` leaves them.
+    method
+        `"clear"` (Han et al. 2022), `"contrastive-sc"` (Ciortan & Defrance 2021), or a config object
+        (:class:`~scclr_ext.engine.methods.ClearConfig`, ...), through which every constant can be set.
+    preset
+        `"default"` (as None): what we recommend. `"paper"`: the constants of the paper's text. `"code"`: those of
+        the authors' program, where the two differ.
+    {layer}
+    mask_var
+        Genes the model sees: a boolean column of `var` or a boolean array; None for all genes. `"auto"` is
+        `"highly_variable"` where that column exists, else all genes.
+    {batch_key}
+        Every minibatch is then drawn from one batch, so that cells are never told apart by their batch.
+    {key_added}
+    n_epochs
+        Train for this many passes over the cells instead of what the method says.
+    n_steps
+        Train for this many minibatches instead of what the method says. Not together with `n_epochs`.
+    batch_size
+        Cells per minibatch instead of what the method says.
+    learning_rate
+        Highest learning rate instead of what the method says.
+    device
+        `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU; or a device's name, such as `"cuda:1"`.
+    {random_state}
+    progress
+        Show a progress bar; None follows `scclr_ext.settings.progress`.
+    {copy}
+
+    Returns
+    -------
+    None, or the changed copy. Written, all at the end, are
+
+    `obsm["X_clr"]`
+        The embedding, float32 of shape `(n_cells, n_dimensions)`.
+    `uns["clr"]`
+        How it was made: parameters, seed, versions, device, the genes with their means and standard deviations,
+        and the training's history, from which :func:`scclr_ext.pl.embedding_qc` draws.
+
+    Raises
+    ------
+    KeyError
+        Where `layer`, `mask_var` or `batch_key` is missing.
+    ValueError
+        Where the values are raw counts, unlogged, NaN or infinite, there are fewer than two cells or no genes, or an
+        option is out of range.
+    TypeError
+        Where the values are not numbers, or `method` is neither a name nor a config.
+    FloatingPointError
+        Where the training diverges.
+
+    Notes
+    -----
+    The call can be interrupted at any time: `adata` then is as it was before.
+
+    Examples
+    --------
+    >>> import numpy as np, anndata as ad, scclr_ext as clr
+    >>> counts = np.random.default_rng(0).poisson(1.0, (60, 40)).astype("float32")
+    >>> adata = ad.AnnData(counts)
+    >>> clr.pp.contrastive_preprocess(adata)
+    >>> clr.tl.contrastive_embed(adata, n_steps=5, progress=False, device="cpu")
+    >>> adata.obsm["X_clr"].shape
+    (60, 128)
+    """
+    choice = resolve(method, preset)
+    config = _with_options(
+        choice.config, n_epochs=n_epochs, n_steps=n_steps, batch_size=batch_size, learning_rate=learning_rate
+    )
+    data = read_model_input(adata, layer=layer, mask_var=mask_var, batch_key=batch_key)
+
+    started = time.perf_counter()
+    result = run(
+        config,
+        data.matrix,
+        batches=data.batches,
+        device=device,
+        random_state=random_state,
+        progress=settings.progress if progress is None else progress,
+    )
+
+    keys = _keys.embedding_keys(key_added)
+    choice = choice._replace(config=config, preset=choice.preset if config == choice.config else "custom")
+    record = embedding_record(choice, data, result, keys, random_state=random_state)
+    record["seconds"] = time.perf_counter() - started
+    target = adata.copy() if copy else adata
+    as_actual(target)
+    target.obsm[keys.obsm] = result.embedding
+    target.uns[keys.uns] = record
+    report(f"added obsm[{keys.obsm!r}], {result.embedding.shape[1]} dimensions, and its record uns[{keys.uns!r}]")
+    return target if copy else None
+
+
+def _with_options(
+    config: MethodConfig,
+    *,
+    n_epochs: int | None,
+    n_steps: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+) -> MethodConfig:
+    if n_epochs is not None and n_steps is not None:
+        msg = f"`n_epochs` and `n_steps` exclude one another; found {n_epochs} and {n_steps}."
+        raise ValueError(msg)
+    changes: dict[str, Any] = {}
+    if n_epochs is not None:
+        changes |= {"epochs": n_epochs, "steps": None}
+    if n_steps is not None:
+        changes |= {"steps": n_steps, "epochs": None}
+    if batch_size is not None:
+        changes["batch_size"] = batch_size
+    if learning_rate is not None:
+        changes["learning_rate"] = learning_rate
+    return replace(config, **changes)
