@@ -55,10 +55,15 @@ intersphinx_mapping = {name: (url, None) for name, url in _OTHER_PROJECTS.items(
 
 # Every reference within the package must resolve; names that belong to others need not.
 nitpicky = True
+# Names for a few permitted strings; the docstring lists them.
+nitpick_ignore = [("py:class", "Optimizer"), ("py:class", "Schedule")]
 nitpick_ignore_regex = [
     (r"py:.*", r"(anndata|collections|matplotlib|numpy|pandas|pathlib|scanpy|scipy|sklearn|torch|typing)\..*"),
     # the same, as annotations spell them
-    (r"py:class", r"(AnnData|ArrayLike|Axes|DataFrame|Figure|FigureBase|Generator|Mapping|NDArray|Path|Sequence|Tensor)"),
+    (
+        r"py:class",
+        r"(AnnData|ArrayLike|Axes|DataFrame|Figure|FigureBase|Generator|Mapping|NDArray|Path|Sequence|Tensor)",
+    ),
     (r"py:class", r"(np|pd|sparse)\.\w+"),
     (r"py:class", r"(None|bool|dict|float|int|list|str|tuple|type)"),
     (r"py:exc", r"\w+(Error|Warning)"),

@@ -7,6 +7,7 @@ view, so a rate is met on average and not to the last gene.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Augmentation(nn.Module):
+class Augmentation(nn.Module, ABC):
     """A distortion that each cell undergoes with some probability.
 
     Parameters
@@ -54,9 +55,9 @@ class Augmentation(nn.Module):
         # Cells that are left alone cost no random numbers.
         return x.index_copy(0, rows, self.distort(x[rows], donors, rows, generator))
 
+    @abstractmethod
     def distort(self, x: Tensor, donors: Tensor, rows: Tensor, generator: Generator) -> Tensor:
         """Distort every row of `x`; `rows` says which cells of the minibatch they are."""
-        ...  # overridden by each augmentation
 
     def extra_repr(self) -> str:
         """Show the settings in the printed model."""

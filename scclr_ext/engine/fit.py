@@ -86,7 +86,7 @@ def fit(
             fabric.backward(output.loss)
             if config.gradient_clip is not None:
                 fabric.clip_gradients(model, optimizer, max_norm=config.gradient_clip)
-            rate = schedule.get_last_lr()[0]
+            rate = float(schedule.get_last_lr()[0])
             optimizer.step()
             schedule.step()
             method.after_step()
@@ -117,9 +117,7 @@ def _forever(sampler: Sampler, seeds: Seeds) -> Iterator[Tensor]:
         yield from sampler.epoch(seeds.order)
 
 
-def _record(
-    step: int, plan: Plan, losses: list[Tensor], learning_rate: float, output: StepOutput
-) -> dict[str, float]:
+def _record(step: int, plan: Plan, losses: list[Tensor], learning_rate: float, output: StepOutput) -> dict[str, float]:
     loss = float(torch.stack(losses).mean())
     if not np.isfinite(loss):
         msg = (

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
-from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 if TYPE_CHECKING:
+    from scipy import sparse
     from torch import Tensor
 
 

@@ -11,9 +11,9 @@ from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, batch_codes, check_unique, get_matrix, to_memory
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, doc_params
 from scclr_ext._settings import report
+from scclr_ext._units import guess_units
 from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._recipes import find_recipe
-from scclr_ext._units import guess_units
 
 if TYPE_CHECKING:
     import numpy as np

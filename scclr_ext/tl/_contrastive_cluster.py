@@ -10,7 +10,6 @@ import pandas as pd
 import scanpy as sc
 from anndata import AnnData
 
-from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, get_rep
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._settings import report
@@ -95,9 +94,7 @@ def contrastive_cluster(
 
     # On an AnnData of its own: whatever fails, the user's stays as it was.
     work = AnnData(np.zeros((adata.n_obs, 0), dtype=np.float32), obsm={use_rep: rep})
-    sc.pp.neighbors(
-        work, n_neighbors=min(n_neighbors, adata.n_obs - 1), use_rep=use_rep, random_state=random_state
-    )
+    sc.pp.neighbors(work, n_neighbors=min(n_neighbors, adata.n_obs - 1), use_rep=use_rep, random_state=random_state)
     graph = work.obsp["connectivities"]
     params: dict[str, Any] = {"use_rep": use_rep, "method": method, "random_state": random_state}
     if method in GRAPH_METHODS:

@@ -10,8 +10,8 @@ from scclr_ext import _keys
 from scclr_ext._anndata import as_actual
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._settings import report, settings
-from scclr_ext.engine.run import run
 from scclr_ext.engine.methods import resolve
+from scclr_ext.engine.run import run
 from scclr_ext.tl._model_input import read_model_input
 from scclr_ext.tl._record import embedding_record
 

@@ -57,7 +57,7 @@ def louvain(connectivities: sparse.csr_matrix, resolution: float, random_state: 
         edges=np.column_stack([upper.row[keep], upper.col[keep]]),
         edge_attrs={"weight": upper.data[keep]},
     )
-    igraph.set_random_number_generator(random.Random(random_state))  # noqa: S311
+    igraph.set_random_number_generator(random.Random(random_state))
     try:
         parts = graph.community_multilevel(weights="weight", resolution=resolution)
     finally:
@@ -101,9 +101,9 @@ def _mean_shift(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
 
 
 def _spectral(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
-    return SpectralClustering(
-        k, affinity="precomputed", assign_labels="cluster_qr", random_state=seed
-    ).fit_predict(graph)
+    return SpectralClustering(k, affinity="precomputed", assign_labels="cluster_qr", random_state=seed).fit_predict(
+        graph
+    )
 
 
 class Clusterer(NamedTuple):

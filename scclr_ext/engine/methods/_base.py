@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ class DataInfo(NamedTuple):
         return len(self.mean)
 
 
-class Method(nn.Module, Generic[C]):
+class Method(nn.Module, ABC, Generic[C]):
     """A way to learn a representation. Subclasses build their networks and say what a training step is.
 
     Parameters
@@ -55,18 +56,18 @@ class Method(nn.Module, Generic[C]):
             Standardize(data.mean, data.std, max_value=config.max_value) if config.scale else nn.Identity()
         )
 
+    @abstractmethod
     def forward(self, x: Tensor, generator: Generator) -> StepOutput:
         """Draw the views of a minibatch ``(cells, genes)`` and compare them."""
-        raise TypeError  # abstract
 
+    @abstractmethod
     def represent(self, x: Tensor) -> Tensor:
         """Embed cells ``(cells, genes)`` without distortion, shape ``(cells, dimensions)``."""
-        raise TypeError  # abstract
 
     def after_step(self) -> None:
         """Do what follows an optimiser step; nothing by default."""
 
     @property
+    @abstractmethod
     def chance_loss(self) -> float:
         """Loss of a representation that tells nothing apart, for a full minibatch."""
-        raise TypeError  # abstract

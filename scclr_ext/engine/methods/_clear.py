@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from scclr_ext.engine.augment import Crossover, CrossoverMany, GaussianNoise, Mask, Swap, Views
-from scclr_ext.engine.config import MethodConfig, Optimizer, Schedule
+from scclr_ext.engine.config import MethodConfig
 from scclr_ext.engine.encoders import mlp
 from scclr_ext.engine.losses import info_nce
 from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput

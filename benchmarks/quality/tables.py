@@ -1,0 +1,74 @@
+"""The tables that the docs show, from results.csv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.quality.sets import INDEPENDENT_LABELS
+
+FOLDER = Path(__file__).parents[2] / "docs" / "tables"
+PUBLISHED_SETS = ["pbmc3k", "pbmc_10x_4271_top2000"]
+
+
+def write(results: pd.DataFrame) -> None:
+    """Write every table as Markdown."""
+    FOLDER.mkdir(exist_ok=True)
+    plain = results[~results["uses_batch"].astype(bool)]
+    batch = results[results["f1_ARI"].notna()] if "f1_ARI" in results else results[:0]
+    texts = {
+        "presets": _with_sd(plain[plain["set"].isin(PUBLISHED_SETS)], ["kmeans_ari", "kmeans_nmi", "leiden1_ari"]),
+        "kmeans_ari": _by_set(plain, "kmeans_ari"),
+        "kmeans_nmi": _by_set(plain, "kmeans_nmi"),
+        "leiden1_ari": _by_set(plain, "leiden1_ari"),
+        "chosen_ari": _by_set(plain, "chosen_ari"),
+        "best_ari": _by_set(plain, "best_ari"),
+        "n_clusters": _by_set(plain, "n_clusters", digits=1, extra="n_types"),
+        "seconds": _by_set(plain, "seconds", digits=1),
+        "f1_ari": _by_set(_name_batch(batch), "f1_ARI"),
+        "f1_asw": _by_set(_name_batch(batch), "f1_ASW"),
+    }
+    for name, text in texts.items():
+        (FOLDER / f"{name}.md").write_text(text + "\n")
+
+
+def _name_batch(results: pd.DataFrame) -> pd.DataFrame:
+    pairs = zip(results["method"], results["uses_batch"], strict=True)
+    return results.assign(method=[f"{method} (batch_key)" if used else method for method, used in pairs])
+
+
+def _by_set(results: pd.DataFrame, column: str, *, digits: int = 3, extra: str | None = None) -> str:
+    """A row per set, a column per method, means over seeds; only methods measured on every set."""
+    if results.empty:
+        return "No results yet."
+    table = results.pivot_table(index="set", columns="method", values=column, aggfunc="mean")
+    table = table.dropna(axis=1)
+    if "PCA" in table and "scclr" in table:  # the sets where we lose come first
+        table = table.loc[(table["scclr"] - table["PCA"]).sort_values().index]
+    if extra:
+        table.insert(0, extra, results.groupby("set")[extra].first())
+    means = {"mean of all sets": table.mean()}
+    independent = table.index.isin(INDEPENDENT_LABELS)
+    if independent.any():
+        means["mean, labels not from a PCA"] = table[independent].mean()
+    return _markdown(pd.concat([table, pd.DataFrame(means).T]), digits)
+
+
+def _with_sd(results: pd.DataFrame, columns: list[str]) -> str:
+    """A row per set and method, mean and SD over seeds."""
+    if results.empty:
+        return "No results yet."
+    grouped = results.groupby(["set", "method"])[columns]
+    mean, sd = grouped.mean(), grouped.std().fillna(0)
+    table = mean.map("{:.3f}".format) + " ± " + sd.map("{:.3f}".format)
+    return _markdown(table.reset_index().set_index("set"), 3)
+
+
+def _markdown(table: pd.DataFrame, digits: int) -> str:
+    head = ["set", *map(str, table.columns)]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for index, row in table.iterrows():
+        cells = [value if isinstance(value, str) else f"{value:.{digits}f}" for value in row]
+        lines.append("| " + " | ".join([str(index), *cells]) + " |")
+    return "\n".join(lines)
