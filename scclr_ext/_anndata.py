@@ -27,7 +27,7 @@ def get_matrix(adata: AnnData, layer: str | None) -> Any:
         Where there is no `X`, or the data has no cells or no genes.
     """
     if layer is not None and layer not in adata.layers:
-        msg = f"`layer={layer!r}` is not in adata.layers; found {_names(adata.layers)}."
+        msg = f"`layer={layer!r}` is not in adata.layers; found {names(adata.layers)}."
         raise KeyError(msg)
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
@@ -56,13 +56,14 @@ def to_memory(matrix: Any, *, where: str) -> np.ndarray | sparse.csr_matrix | sp
     if matrix.dtype.kind not in "buif":
         msg = f"{where} holds {matrix.dtype} values; numbers are needed."
         raise TypeError(msg)
-    if sparse.issparse(matrix):
-        matrix = matrix.tocsr().astype(np.float32)
-        if not matrix.has_canonical_format:
-            matrix = matrix.copy()
-            matrix.sum_duplicates()
-    else:
-        matrix = np.asarray(np.ma.filled(matrix, 0) if np.ma.isMaskedArray(matrix) else matrix, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+        if sparse.issparse(matrix):
+            matrix = matrix.tocsr().astype(np.float32)
+        else:
+            matrix = np.asarray(np.ma.filled(matrix, 0), dtype=np.float32)
+    if sparse.issparse(matrix) and not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
     if not all(np.isfinite(part).all() for part in chunks(matrix)):
         msg = f"{where} holds NaN or infinite values; remove or replace them first."
         raise ValueError(msg)
@@ -87,7 +88,7 @@ def batch_codes(adata: AnnData, batch_key: str) -> NDArray[np.int64]:
         Where a cell has no batch.
     """
     if batch_key not in adata.obs:
-        msg = f"`batch_key={batch_key!r}` is not a column of adata.obs; found {_names(adata.obs)}."
+        msg = f"`batch_key={batch_key!r}` is not a column of adata.obs; found {names(adata.obs)}."
         raise KeyError(msg)
     column = adata.obs[batch_key]
     missing = int(column.isna().sum())
@@ -100,7 +101,7 @@ def batch_codes(adata: AnnData, batch_key: str) -> NDArray[np.int64]:
 def as_actual(adata: AnnData) -> None:
     """Turn a view into data of its own before it is written to, as scanpy's functions do."""
     if adata.is_view:
-        adata._init_as_actual(adata.copy())
+        adata._init_as_actual(adata.to_memory() if adata.isbacked else adata.copy())
 
 
 def check_unique(adata: AnnData) -> None:
@@ -117,9 +118,10 @@ def check_unique(adata: AnnData) -> None:
         raise ValueError(msg)
 
 
-def _names(mapping: Any) -> str:
-    names = [repr(name) for name in list(mapping)[:10]]
-    return ", ".join(names) if names else "none"
+def names(mapping: Any) -> str:
+    """List the first keys for a message."""
+    found = [repr(name) for name in list(mapping)[:10]]
+    return ", ".join(found) if found else "none"
 
 
 def get_rep(adata: AnnData, use_rep: str) -> np.ndarray:
@@ -134,7 +136,7 @@ def get_rep(adata: AnnData, use_rep: str) -> np.ndarray:
     """
     if use_rep not in adata.obsm:
         msg = (
-            f"`use_rep={use_rep!r}` is not in adata.obsm; found {_names(adata.obsm)}. "
+            f"`use_rep={use_rep!r}` is not in adata.obsm; found {names(adata.obsm)}. "
             "scclr_ext.tl.contrastive_embed(adata) writes 'X_clr'."
         )
         raise KeyError(msg)

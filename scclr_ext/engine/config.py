@@ -37,14 +37,21 @@ class MethodConfig:
     weight_decay
         Passed to the optimiser.
     schedule
-        `"cosine"` lowers the rate once per epoch along half a cosine; `"one-cycle"` warms up for 30 % of the steps
-        and then lowers the rate to nearly zero; `"constant"` leaves it.
+        `"cosine"` lowers the rate once per epoch along half a cosine; `"one-cycle"` warms up and
+        then lowers the rate to nearly zero; `"constant"` leaves it.
     schedule_epochs
         Epochs after which the cosine reaches its end; None means at the end of the training.
     final_rate
         The rate at the end of the cosine, as a share of `learning_rate`.
     gradient_clip
         Largest norm of the gradient; None clips nothing.
+    warm_up
+        Share of the steps in which one-cycle raises the rate.
+    neighbor_probability
+        Chance that a cell's second view is that of another cell: one of its nearest neighbours in a PCA, or, with
+        batches, one of its mutual nearest neighbours in other batches.
+    n_neighbors
+        Neighbours looked up for that.
     """
 
     scale: bool = True
@@ -61,6 +68,9 @@ class MethodConfig:
     schedule_epochs: int | None = None
     final_rate: float = 0.0
     gradient_clip: float | None = None
+    warm_up: float = 0.3
+    neighbor_probability: float = 0.0
+    n_neighbors: int = 15
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, naming them."""
@@ -69,6 +79,9 @@ class MethodConfig:
         self.require("learning_rate", self.learning_rate > 0, "positive")
         self.require("max_value", self.max_value is None or self.max_value > 0, "positive or None")
         self.require("optimizer", self.optimizer in {"adam", "adamw", "sgd"}, "'adam', 'adamw' or 'sgd'")
+        self.require("warm_up", 0 < self.warm_up < 1, "between 0 and 1")
+        self.require("neighbor_probability", 0 <= self.neighbor_probability <= 1, "in [0, 1]")
+        self.require("n_neighbors", self.n_neighbors >= 1, "at least 1")
         schedules = {"constant", "cosine", "one-cycle"}
         self.require("schedule", self.schedule in schedules, "'constant', 'cosine' or 'one-cycle'")
         if (self.epochs is None) == (self.steps is None):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from scclr_ext.engine._random import Seeds
     from scclr_ext.engine.methods import Method, StepOutput
+    from scclr_ext.engine.neighbors import Neighbors
     from scclr_ext.engine.sampling import Sampler
     from scclr_ext.engine.source import Source
 
@@ -39,7 +40,14 @@ class Plan(NamedTuple):
 
 
 def fit(
-    method: Method[Any], source: Source, sampler: Sampler, *, fabric: Fabric, seeds: Seeds, progress: bool = True
+    method: Method[Any],
+    source: Source,
+    sampler: Sampler,
+    *,
+    fabric: Fabric,
+    seeds: Seeds,
+    neighbors: Neighbors | None = None,
+    progress: bool = True,
 ) -> dict[str, np.ndarray]:
     """Train `method` in place.
 
@@ -55,6 +63,8 @@ def fit(
         Device and precision.
     seeds
         The run's generators.
+    neighbors
+        Cells that may stand in for a cell's second view.
     progress
         Show a progress bar.
 
@@ -81,7 +91,11 @@ def fit(
     minibatches = _forever(sampler, seeds)
     with tqdm(total=plan.total_steps, desc="Training", unit="step", disable=not progress, leave=False) as bar:
         for step in range(1, plan.total_steps + 1):
-            output = model(source.rows(next(minibatches)), seeds.views)
+            index = next(minibatches)
+            partner = None
+            if neighbors is not None:
+                partner = source.rows(neighbors.draw(index, config.neighbor_probability, seeds.order))
+            output = model(source.rows(index), seeds.views, partner)
             optimizer.zero_grad()
             fabric.backward(output.loss)
             if config.gradient_clip is not None:

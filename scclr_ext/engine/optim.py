@@ -31,7 +31,13 @@ def build_optimizer(model: nn.Module, config: MethodConfig) -> Optimizer:
 def build_schedule(optimizer: Optimizer, config: MethodConfig, plan: Plan) -> LRScheduler:
     """Build the config's schedule; its `step` is called after every minibatch."""
     if config.schedule == "one-cycle" and plan.total_steps >= _SHORTEST_CYCLE:
-        return OneCycleLR(optimizer, config.learning_rate, total_steps=plan.total_steps + 1, cycle_momentum=False)
+        return OneCycleLR(
+            optimizer,
+            config.learning_rate,
+            total_steps=plan.total_steps + 1,
+            pct_start=config.warm_up,
+            cycle_momentum=False,
+        )
     if config.schedule == "cosine":
         horizon = config.schedule_epochs or math.ceil(plan.total_steps / plan.steps_per_epoch)
 

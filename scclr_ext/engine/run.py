@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
+
 from scclr_ext.engine._random import Seeds
 from scclr_ext.engine.device import device_of, make_fabric
 from scclr_ext.engine.fit import embed, fit
 from scclr_ext.engine.methods import DataInfo, Method, build
+from scclr_ext.engine.neighbors import mutual_neighbors, nearest_neighbors, principal_components
 from scclr_ext.engine.sampling import Sampler, Shuffled, WithinBatches
-from scclr_ext.engine.source import as_source, gene_moments
+from scclr_ext.engine.source import Subset, as_source, gene_moments
 
 if TYPE_CHECKING:
-    import numpy as np
     from scipy import sparse
 
     from scclr_ext.engine.config import MethodConfig
@@ -71,10 +74,36 @@ def run(
     data = DataInfo(matrix.shape[0], *gene_moments(matrix))
     method = build(config, data, seeds.weights)
     source = as_source(matrix, where)
+    if batches is not None and len(np.unique(batches)) < 2:
+        batches = None  # one batch is no batch
+
+    cells = _training_cells(config, data.n_cells, seeds)
+    seen = None if batches is None else batches[cells]
     sampler: Sampler = (
-        Shuffled(data.n_cells, config.batch_size, drop_last=config.drop_last)
-        if batches is None
-        else WithinBatches(batches, config.batch_size)
+        Shuffled(len(cells), config.batch_size, drop_last=config.drop_last)
+        if seen is None
+        else WithinBatches(seen, config.batch_size)
     )
-    history = fit(method, source, sampler, fabric=make_fabric(where), seeds=seeds, progress=progress)
+    neighbors = None
+    if config.neighbor_probability > 0:
+        rep = principal_components(matrix[cells], data.mean, data.std, random_state)
+        k = config.n_neighbors
+        neighbors = nearest_neighbors(rep, k) if seen is None else mutual_neighbors(rep, seen, k)
+    history = fit(
+        method,
+        Subset(source, torch.from_numpy(cells)),
+        sampler,
+        fabric=make_fabric(where),
+        seeds=seeds,
+        neighbors=neighbors,
+        progress=progress,
+    )
     return Run(embed(method, source), history, method, data, str(where))
+
+
+def _training_cells(config: MethodConfig, n_cells: int, seeds: Seeds) -> np.ndarray:
+    """All cells, or as many random ones as a step budget can show: more would only cost time and memory."""
+    budget = n_cells if config.steps is None else config.steps * config.batch_size
+    if budget >= n_cells:
+        return np.arange(n_cells)
+    return np.sort(torch.randperm(n_cells, generator=seeds.order)[:budget].numpy())

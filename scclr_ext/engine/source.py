@@ -60,6 +60,19 @@ class SparseSource:
         return out
 
 
+class Subset:
+    """Some of the rows of another source, shape ``(len(cells), genes)``."""
+
+    def __init__(self, source: Source, cells: Tensor) -> None:
+        self.shape = (len(cells), source.shape[1])
+        self._source = source
+        self._cells = cells
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Return the cells at `index` of the subset."""
+        return self._source.rows(self._cells[index])
+
+
 def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array, device: torch.device) -> Source:
     """Wrap a matrix of shape ``(cells, genes)`` for `device`."""
     if isinstance(matrix, np.ndarray):

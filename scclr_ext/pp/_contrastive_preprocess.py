@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING
 
-import scanpy as sc
-from anndata import AnnData
+import numpy as np
+from scipy import sparse
 
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, batch_codes, check_unique, get_matrix, to_memory
@@ -16,7 +17,7 @@ from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._recipes import find_recipe
 
 if TYPE_CHECKING:
-    import numpy as np
+    from anndata import AnnData
     from numpy.typing import NDArray
 
 
@@ -66,7 +67,7 @@ def contrastive_preprocess(
     `layers["counts"]`
         The counts `X` was made from (`layers["linear"]` for unlogged values that are not counts, such as RPKM).
     `var["highly_variable"]`, `var["means"]`, `var["dispersions"]`, `var["dispersions_norm"]`
-        The choice of genes; genes found in fewer than two cells are never chosen.
+        The choice of genes; genes found in fewer than two cells, or the same in all, are never chosen.
     `uns["clr_preprocess"]`
         What was done, and `uns["log1p"]`, which tells scanpy that the values are logarithms.
 
@@ -75,7 +76,8 @@ def contrastive_preprocess(
     KeyError
         Where `layer`, `batch_key` or the column `mask_genes` is missing.
     ValueError
-        Where the values are scaled (negative), NaN or infinite, gene names occur twice, or no gene can be chosen.
+        Where the values are scaled (negative), NaN or infinite, gene names occur twice, no gene can be chosen, or
+        `adata` is backed by a file.
     TypeError
         Where the values are not numbers.
 
@@ -98,8 +100,11 @@ def contrastive_preprocess(
     """
     recipe = find_recipe(method)
     n_top = recipe.n_top_genes if n_top_genes is None else n_top_genes
-    if n_top < 1:
-        msg = f"`n_top_genes` must be at least 1; found {n_top}."
+    if not isinstance(n_top, Integral) or n_top < 1:
+        msg = f"`n_top_genes` must be a whole number of at least 1; found {n_top!r}."
+        raise ValueError(msg)
+    if adata.isbacked:
+        msg = "adata is backed by a file, and all of X is about to change; call adata.to_memory() first."
         raise ValueError(msg)
     check_unique(adata)
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
@@ -112,13 +117,11 @@ def contrastive_preprocess(
         )
         raise ValueError(msg)
 
-    # On an AnnData of its own: whatever fails, the user's stays as it was.
-    made = AnnData(values.copy(), var=adata.var[[]].copy())
+    values = values.copy()  # whatever fails, the user's stay as they were
     if units != "log-normalized":
-        sc.pp.normalize_total(made, target_sum=recipe.target_sum)
-        sc.pp.log1p(made)
+        _log_normalize(values, recipe.target_sum)
     codes = None if batch_key is None else batch_codes(adata, batch_key)
-    table = select_genes(made, adata.var, n_top, codes=codes, mask_genes=mask_genes)
+    table = select_genes(values, adata.var, int(n_top), codes=codes, mask_genes=mask_genes)
 
     target = adata.copy() if copy else adata
     as_actual(target)
@@ -128,7 +131,7 @@ def contrastive_preprocess(
             target.layers[kept] = target.X  # X is replaced below: moved, not copied
         elif layer != kept:
             target.layers[kept] = target.layers[layer].copy()
-    target.X = made.X
+    target.X = values
     for column in table:
         target.var[column] = table[column]
     target.uns[_keys.LOG1P_UNS] = {}
@@ -147,3 +150,21 @@ def contrastive_preprocess(
         f"{int(table[_keys.HIGHLY_VARIABLE_VAR].sum())} genes"
     )
     return target if copy else None
+
+
+def _log_normalize(values: np.ndarray | sparse.csr_matrix | sparse.csr_array, target_sum: float | None) -> None:
+    """Bring cells to one library size (None: the median) and take logarithms, in place; empty cells stay empty.
+
+    Scanpy's own functions warn of empty cells, and its log1p knows no sparse arrays.
+    """
+    size = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
+    filled = size > 0
+    if target_sum is None:
+        target_sum = float(np.median(size[filled])) if filled.any() else 1.0
+    factor = np.divide(target_sum, size, out=np.ones_like(size), where=filled).astype(np.float32)
+    if sparse.issparse(values):
+        values.data *= np.repeat(factor, np.diff(values.indptr))
+        np.log1p(values.data, out=values.data)
+    else:
+        values *= factor[:, None]
+        np.log1p(values, out=values)

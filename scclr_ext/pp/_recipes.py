@@ -13,6 +13,7 @@ class Recipe(NamedTuple):
 
 
 RECIPES: dict[str, Recipe] = {
+    "scclr": Recipe(target_sum=1e4, n_top_genes=2000),
     "clear": Recipe(target_sum=1e4, n_top_genes=2000),
     "contrastive-sc": Recipe(target_sum=None, n_top_genes=500),
 }

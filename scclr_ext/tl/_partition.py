@@ -9,6 +9,8 @@ import igraph
 import numpy as np
 import scanpy as sc
 from anndata import AnnData
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import (
     AgglomerativeClustering,
     Birch,
@@ -24,13 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-    from scipy import sparse
 
     Labels = NDArray[np.int64]
 
 _MANY_CELLS = 50_000
 """Above this, k-means works on minibatches and Ward's method along the neighbour graph."""
 _BANDWIDTH_SAMPLE = 1_000
+_THREAD = 1e-6
+"""Next to nothing: the weights of a neighbour graph go up to 1."""
 
 
 def leiden(connectivities: sparse.csr_matrix, resolution: float, random_state: int) -> Labels:
@@ -57,7 +60,7 @@ def louvain(connectivities: sparse.csr_matrix, resolution: float, random_state: 
         edges=np.column_stack([upper.row[keep], upper.col[keep]]),
         edge_attrs={"weight": upper.data[keep]},
     )
-    igraph.set_random_number_generator(random.Random(random_state))
+    igraph.set_random_number_generator(random.Random(int(random_state)))
     try:
         parts = graph.community_multilevel(weights="weight", resolution=resolution)
     finally:
@@ -101,9 +104,13 @@ def _mean_shift(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
 
 
 def _spectral(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
-    return SpectralClustering(k, affinity="precomputed", assign_labels="cluster_qr", random_state=seed).fit_predict(
-        graph
-    )
+    # Parts that nothing connects hang together by threads: scikit-learn warns of a graph in pieces.
+    n_parts, part = connected_components(graph, directed=False)
+    first = np.unique(part, return_index=True)[1]
+    threads = sparse.coo_matrix((np.full(n_parts - 1, _THREAD), (first[:-1], first[1:])), shape=graph.shape)
+    whole = (graph + threads + threads.T).tocsr()
+    model = SpectralClustering(k, affinity="precomputed", assign_labels="cluster_qr", random_state=seed)
+    return model.fit_predict(whole)
 
 
 class Clusterer(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput
 from scclr_ext.engine.methods._clear import CLEAR_PRESETS, Clear, ClearConfig
 from scclr_ext.engine.methods._contrastive_sc import CONTRASTIVE_SC_PRESETS, ContrastiveSC, ContrastiveSCConfig
+from scclr_ext.engine.methods._scclr import SCCLR_PRESETS, Scclr, ScclrConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ __all__ = [
     "ContrastiveSCConfig",
     "DataInfo",
     "Method",
+    "Scclr",
+    "ScclrConfig",
     "StepOutput",
     "build",
     "resolve",
@@ -36,6 +39,7 @@ class _Row(NamedTuple):
 
 
 METHODS: dict[str, _Row] = {
+    "scclr": _Row(ScclrConfig, Scclr, SCCLR_PRESETS),
     "clear": _Row(ClearConfig, Clear, CLEAR_PRESETS),
     "contrastive-sc": _Row(ContrastiveSCConfig, ContrastiveSC, CONTRASTIVE_SC_PRESETS),
 }

@@ -57,8 +57,11 @@ class Method(nn.Module, ABC, Generic[C]):
         )
 
     @abstractmethod
-    def forward(self, x: Tensor, generator: Generator) -> StepOutput:
-        """Draw the views of a minibatch ``(cells, genes)`` and compare them."""
+    def forward(self, x: Tensor, generator: Generator, partner: Tensor | None = None) -> StepOutput:
+        """Draw the views of a minibatch ``(cells, genes)`` and compare them.
+
+        The second views are drawn from `partner`, same shape, where it is given, else from `x` as well.
+        """
 
     @abstractmethod
     def represent(self, x: Tensor) -> Tensor:

@@ -155,10 +155,9 @@ class Clear(Method[ClearConfig]):
         self.queue = KeyQueue(min(c.queue_size, data.n_cells), key_dim, generator)
         self._full_batch = min(c.batch_size, data.n_cells)
 
-    def forward(self, x: Tensor, generator: Generator) -> StepOutput:
+    def forward(self, x: Tensor, generator: Generator, partner: Tensor | None = None) -> StepOutput:
         """Compare queries of one view with keys of the other (and the other way round)."""
-        x = self.scaling(x)
-        views = [self.views(x, generator) for _ in range(2)]
+        views = [self.views(self.scaling(cells), generator) for cells in (x, x if partner is None else partner)]
         directions = [(0, 1), (1, 0)] if self.config.symmetric else [(0, 1)]
         losses, queries, keys = [], [], []
         for anchor, positive in directions:

@@ -80,10 +80,12 @@ class ContrastiveSC(Method[ContrastiveSCConfig]):
         self.encoder = mlp(sizes, generator, batch_norm=True, init="xavier")
         self._full_batch = min(config.batch_size, data.n_cells)
 
-    def forward(self, x: Tensor, generator: Generator) -> StepOutput:
+    def forward(self, x: Tensor, generator: Generator, partner: Tensor | None = None) -> StepOutput:
         """Compare two views of a minibatch."""
-        x = self.scaling(x)
-        first, second = (F.normalize(self.encoder(self.views(x, generator)), dim=1) for _ in range(2))
+        first, second = (
+            F.normalize(self.encoder(self.views(self.scaling(cells), generator)), dim=1)
+            for cells in (x, x if partner is None else partner)
+        )
         return StepOutput(nt_xent(first, second, self.config.temperature), first, second)
 
     def represent(self, x: Tensor) -> Tensor:

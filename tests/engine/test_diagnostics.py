@@ -1,0 +1,58 @@
+"""The numbers recorded during a training are those of `scclr_ext.metrics`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scclr_ext.engine.diagnostics import diagnose
+from scclr_ext.metrics import alignment, effective_rank, uniformity
+
+
+def on_sphere(n: int, d: int, seed: int, scale: float = 0.0) -> np.ndarray:
+    """Unit vectors, crowded around the first axis by `scale`."""
+    x = np.random.default_rng(seed).normal(size=(n, d))
+    x[:, 0] += scale
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(2, 60), d=st.integers(2, 40), seed=st.integers(0, 999), scale=st.sampled_from([0.0, 3.0]))
+def test_they_agree_with_the_metrics(n, d, seed, scale) -> None:
+    first, second = on_sphere(n, d, seed, scale), on_sphere(n, d, seed + 1, scale)
+    found = diagnose(torch.from_numpy(first), torch.from_numpy(second))
+    assert found["alignment"] == pytest.approx(alignment(first, second), rel=1e-5, abs=1e-5)
+    assert found["uniformity"] == pytest.approx(uniformity(first), rel=1e-5, abs=1e-5)
+    assert found["effective_rank"] == pytest.approx(effective_rank(first), rel=1e-5, abs=1e-5)
+
+
+def test_known_values() -> None:
+    axes = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    found = diagnose(axes, -axes)
+    assert found["alignment"] == pytest.approx(4)
+    assert found["effective_rank"] == pytest.approx(2)
+    # of three others, two are at a right angle (squared distance 2) and one is opposite (4)
+    assert found["uniformity"] == pytest.approx(np.log((2 * np.exp(-4) + np.exp(-8)) / 3))
+
+
+def test_a_collapsed_representation() -> None:
+    same = torch.from_numpy(on_sphere(1, 60, 0)).expand(50, 60)
+    found = diagnose(same, same)
+    assert found["effective_rank"] == 0
+    assert found["uniformity"] == pytest.approx(0, abs=1e-5)
+    assert found["alignment"] == 0
+
+
+def test_one_cell_is_no_error() -> None:
+    z = torch.tensor([[0.6, 0.8]])
+    assert diagnose(z, z) == {"alignment": 0.0, "uniformity": 0.0, "effective_rank": 0.0}
+
+
+def test_plain_numbers_without_a_gradient() -> None:
+    z = torch.from_numpy(on_sphere(5, 3, 0)).requires_grad_()
+    found = diagnose(z, z.bfloat16())
+    assert {type(v) for v in found.values()} == {float}
+    assert z.grad is None

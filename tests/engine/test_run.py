@@ -1,0 +1,263 @@
+"""From matrix to embedding, for every method."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+import scclr_ext
+from scclr_ext.engine.methods import METHODS
+from scclr_ext.engine.run import Run, run
+from scclr_ext.engine.sampling import Shuffled, WithinBatches
+
+# `scclr_ext.engine.run` the module; tests replace what it calls.
+MODULE = importlib.import_module("scclr_ext.engine.run")
+EVERY_PRESET = [(name, preset) for name, row in METHODS.items() for preset in row.presets]
+every_method = pytest.mark.parametrize("method", METHODS)
+every_preset = pytest.mark.parametrize(("method", "preset"), EVERY_PRESET)
+
+
+def short(method: str, preset: str = "default", *, steps: int = 4, **values):
+    config = METHODS[method].presets[preset]
+    return replace(config, epochs=None, steps=steps, **values)
+
+
+def train(config, matrix, **values) -> Run:
+    return run(config, matrix, **{"device": "cpu", "progress": False, **values})
+
+
+def same_bits(one: Run, two: Run) -> bool:
+    return (
+        one.embedding.tobytes() == two.embedding.tobytes()
+        and all(np.array_equal(one.history[name], two.history[name]) for name in one.history)
+        and all(
+            torch.equal(a, b)
+            for a, b in zip(one.method.state_dict().values(), two.method.state_dict().values(), strict=True)
+        )
+    )
+
+
+# What comes out
+
+
+@every_preset
+def test_every_preset_runs(method, preset, tiny) -> None:
+    result = train(short(method, preset), tiny)
+    config = result.method.config
+    assert result.embedding.shape == (20, config.embedding_dim)
+    assert result.embedding.dtype == np.float32
+    assert np.isfinite(result.embedding).all()
+    assert result.history["step"].tolist() == [1, 2, 3, 4]
+    assert np.isfinite(result.history["loss"]).all()
+    assert result.device == "cpu"
+    assert result.data.n_cells == 20
+    assert result.data.n_genes == 15
+    assert result.data.mean == pytest.approx(tiny.mean(0), rel=1e-5)
+    assert result.data.std == pytest.approx(tiny.std(0, ddof=1), rel=1e-5)
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def trained(request, log_counts) -> Run:
+    """The method's default preset, a few steps long, on the simulated cells."""
+    return train(short(request.param, steps=30), log_counts)
+
+
+def test_the_loss_falls(trained) -> None:
+    loss = trained.history["loss"]
+    assert loss[-3:].mean() < 0.95 * loss[:3].mean()
+    assert loss[-1] < trained.method.chance_loss
+
+
+def test_the_groups_come_apart(trained, _counts) -> None:
+    found = KMeans(3, n_init=5, random_state=0).fit_predict(trained.embedding)
+    assert adjusted_rand_score(_counts.obs["group"], found) > 0.8
+
+
+def test_the_views_of_a_cell_are_nearer_than_two_cells(trained) -> None:
+    # Two random unit vectors are at a squared distance of 2.
+    assert trained.history["alignment"][-1] < 1
+
+
+# Reproducibility
+
+
+@every_method
+def test_same_seed_same_bits(method, tiny) -> None:
+    first, again, other = (train(short(method), tiny, random_state=seed) for seed in (0, 0, 1))
+    assert same_bits(first, again)
+    assert not same_bits(first, other)
+    assert not np.allclose(first.embedding, other.embedding)
+
+
+SCRIPT = """
+import hashlib
+from dataclasses import replace
+import numpy as np
+from scclr_ext.engine.methods import METHODS
+from scclr_ext.engine.run import run
+
+x = np.log1p(np.random.default_rng(0).poisson(1.0, size=(40, 30))).astype(np.float32)
+for name, row in METHODS.items():
+    result = run(replace(row.presets["default"], epochs=None, steps=5), x, device="cpu", progress=False)
+    parts = [result.embedding, *result.history.values()]
+    print(name, hashlib.sha256(b"".join(p.tobytes() for p in parts)).hexdigest())
+"""
+
+
+def test_same_seed_same_bits_in_another_process() -> None:
+    root = str(Path(scclr_ext.__file__).parents[1])
+    path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH")) if p)
+    # Side by side; nothing may depend on the order of a set or a dictionary's hash.
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT],
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for hash_seed in ("1", "2")
+    ]
+    answers = [process.communicate(timeout=300) for process in processes]
+    for process, (_, err) in zip(processes, answers, strict=True):
+        assert process.returncode == 0, err
+    assert answers[0][0] == answers[1][0]
+    assert [line.split()[0] for line in answers[0][0].splitlines()] == list(METHODS)
+
+
+@every_preset
+def test_global_generators_are_not_touched(method, preset, tiny) -> None:
+    def states() -> tuple[bytes, bytes, int, object]:
+        numpy_state = np.random.get_state()
+        return torch.get_rng_state().numpy().tobytes(), numpy_state[1].tobytes(), numpy_state[2], random.getstate()
+
+    before = states()
+    train(short(method, preset), tiny)
+    assert states() == before
+
+
+@every_method
+def test_global_generators_do_not_matter(method, tiny) -> None:
+    found = []
+    for seed in (0, 1):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            found.append(train(short(method), tiny))
+    assert same_bits(*found)
+
+
+@every_method
+def test_the_matrix_stays_as_it_was(method, tiny) -> None:
+    for matrix in (tiny.copy(), sparse.csr_matrix(tiny)):
+        values = matrix if isinstance(matrix, np.ndarray) else matrix.data
+        before = values.copy()
+        values.setflags(write=False)
+        train(short(method), matrix)
+        assert np.array_equal(values, before)
+
+
+# What goes in
+
+
+@every_method
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array])
+def test_sparse_and_dense_are_the_same_cells(method, kind, tiny) -> None:
+    dense, from_sparse = train(short(method, steps=2), tiny), train(short(method, steps=2), kind(tiny))
+    assert from_sparse.embedding == pytest.approx(dense.embedding, rel=1e-3, abs=1e-3)
+
+
+@every_preset
+def test_a_sparse_matrix_stays_sparse(method, preset, tiny, monkeypatch) -> None:
+    matrix = sparse.csr_matrix(tiny)
+
+    def refuse(self, *args, **kwargs):
+        raise AssertionError("the whole matrix was made dense")
+
+    for name in ("toarray", "todense"):
+        monkeypatch.setattr(sparse.csr_matrix, name, refuse)
+    train(short(method, preset, steps=1), matrix)
+
+
+@every_preset
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_handful_of_cells(method, preset, n, tiny) -> None:
+    result = train(short(method, preset, steps=2), tiny[:n])
+    assert result.embedding.shape[0] == n
+    assert np.isfinite(result.embedding).all()
+
+
+@every_preset
+@pytest.mark.parametrize("batch_size", [2, 7, 19])
+def test_any_batch_size(method, preset, batch_size, tiny) -> None:
+    # 20 = 6 + 7 + 7 = 19 + 1: a part of a batch, or a single cell, is left over
+    result = train(short(method, preset, batch_size=batch_size), tiny)
+    assert np.isfinite(result.embedding).all()
+
+
+@every_method
+def test_genes_that_never_vary_are_no_error(method, tiny) -> None:
+    matrix = tiny.copy()
+    matrix[:, :3] = 0
+    matrix[:, 3] = 1.5
+    assert np.isfinite(train(short(method), matrix).embedding).all()
+
+
+@pytest.fixture
+def samplers(monkeypatch) -> list:
+    """Every sampler that `run` hands to `fit`."""
+    seen = []
+    original = MODULE.fit
+
+    def fit(method, source, sampler, **values):
+        seen.append(sampler)
+        return original(method, source, sampler, **values)
+
+    monkeypatch.setattr(MODULE, "fit", fit)
+    return seen
+
+
+@every_method
+def test_batches_decide_who_shares_a_minibatch(method, tiny, samplers) -> None:
+    codes = np.arange(20) % 3
+    train(short(method, batch_size=4), tiny, batches=codes)
+    (sampler,) = samplers
+    assert isinstance(sampler, WithinBatches)
+    assert sampler.batch_size == 4
+    assert [group.tolist() for group in sampler.groups] == [np.flatnonzero(codes == c).tolist() for c in range(3)]
+
+
+@every_preset
+def test_without_batches_the_config_decides(method, preset, tiny, samplers) -> None:
+    train(short(method, preset, batch_size=8), tiny)
+    (sampler,) = samplers
+    assert isinstance(sampler, Shuffled)
+    assert (sampler.batch_size, sampler.drop_last) == (8, METHODS[method].presets[preset].drop_last)
+
+
+def test_a_device_that_is_not_there(tiny) -> None:
+    with pytest.raises(ValueError, match="`device='cuda:99'`"):
+        train(short("clear"), tiny, device="cuda:99")
+
+
+@every_method
+def test_progress_can_be_silenced(method, tiny, capfd) -> None:
+    train(short(method), tiny)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("method", ["clear", "contrastive-sc"])
+def test_a_training_that_diverges_says_so(method, tiny) -> None:
+    with pytest.raises(FloatingPointError, match="`learning_rate`"):
+        train(short(method, "paper", steps=60, learning_rate=1e38, optimizer="sgd", schedule="constant"), tiny)
