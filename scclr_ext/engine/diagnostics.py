@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _UNIFORMITY_SCALE = 2.0
+_TOO_SHORT = 50
+"""Steps before which a loss near chance means nothing."""
+_NEAR_CHANCE = 0.95
+_LOWEST_RANK = 1.5
 
 
 @torch.no_grad()
@@ -41,3 +51,24 @@ def _effective_rank(z: Tensor) -> float:
         return 0.0
     share = values / total
     return float(torch.special.entr(share).sum().exp())
+
+
+def find_collapse(embedding: np.ndarray, history: Mapping[str, np.ndarray], chance_loss: float) -> str | None:
+    """Say what is wrong with a finished training, or None.
+
+    Parameters
+    ----------
+    embedding
+        What came out, shape ``(cells, dimensions)``.
+    history
+        The training's history.
+    chance_loss
+        Loss of a representation that tells nothing apart.
+    """
+    sample = embedding[:: max(1, len(embedding) // 2000)]
+    rank = _effective_rank(torch.from_numpy(np.ascontiguousarray(sample)))
+    if rank < _LOWEST_RANK:
+        return f"the embedding has collapsed to about {rank:.1f} directions"
+    if history["step"][-1] >= _TOO_SHORT and history["loss"][-1] > _NEAR_CHANCE * chance_loss:
+        return f"the loss ended at {history['loss'][-1]:.2f}, chance is {chance_loss:.2f}: little was learned"
+    return None

@@ -80,9 +80,13 @@ def select_genes(
     with warnings.catch_warnings():
         # Genes that do not vary, perhaps only within a small batch, have no dispersion: nobody needs to act.
         warnings.filterwarnings("ignore", "`n_top_genes` > number of normalized dispersions", UserWarning)
-        ranked = sc.pp.highly_variable_genes(
-            part, n_top_genes=n_top_genes, flavor="seurat", batch_key=batch_key, inplace=False
-        )
+        try:
+            ranked = sc.pp.highly_variable_genes(
+                part, n_top_genes=n_top_genes, flavor="seurat", batch_key=batch_key, inplace=False
+            )
+        except IndexError as error:  # scanpy's, where not one normalised dispersion is a number
+            msg = "No gene can be chosen: all have the same dispersion. Check the values, or allow more genes."
+            raise ValueError(msg) from error
     ranked.index = part.var_names
     table.loc[part.var_names, _COLUMNS[1:]] = ranked[_COLUMNS[1:]].astype(float)
     table["highly_variable"] = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import as_actual
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._settings import report, settings
+from scclr_ext.engine.diagnostics import find_collapse
 from scclr_ext.engine.methods import resolve
 from scclr_ext.engine.run import run
 from scclr_ext.tl._model_input import read_model_input
@@ -102,6 +104,11 @@ def contrastive_embed(
     FloatingPointError
         Where the training diverges.
 
+    Warns
+    -----
+    UserWarning
+        Where the embedding has collapsed, or the loss stayed at chance.
+
     Notes
     -----
     The call can be interrupted at any time: `adata` then is as it was before.
@@ -132,6 +139,14 @@ def contrastive_embed(
         progress=settings.progress if progress is None else progress,
     )
 
+    problem = find_collapse(result.embedding, result.history, result.method.chance_loss)
+    if problem is not None:
+        warnings.warn(
+            f"Do not trust this embedding: {problem}. Look at scclr_ext.pl.embedding_qc(adata); train longer "
+            "(`n_steps`), lower `learning_rate`, or use the method's default preset.",
+            UserWarning,
+            stacklevel=2,
+        )
     keys = _keys.embedding_keys(key_added)
     choice = choice._replace(config=config, preset=choice.preset if config == choice.config else "custom")
     record = embedding_record(choice, data, result, keys, random_state=random_state)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
 from scclr_ext.engine.config import MethodConfig
-from scclr_ext.engine.methods import METHODS, ClearConfig, ContrastiveSCConfig
+from scclr_ext.engine.methods import METHODS, ClearConfig, ContrastiveSCConfig, ScclrConfig
 
 EVERY_PRESET = [
     pytest.param(config, id=f"{name}-{preset}")
@@ -27,6 +28,9 @@ EVERY_PRESET = [
         ("optimizer", ["Adam", "rmsprop"]),
         ("schedule", ["linear", None]),
         ("steps", [0, -1]),
+        ("warm_up", [0, 1, -0.5]),
+        ("neighbor_probability", [-0.1, 1.1]),
+        ("n_neighbors", [0]),
     ],
 )
 @pytest.mark.parametrize("method", [None, *METHODS])
@@ -65,11 +69,16 @@ def test_exactly_one_length(lengths) -> None:
         (ClearConfig, "embed_with", ["both"]),
         (ContrastiveSCConfig, "dropout", [-0.1, 1.0]),
         (ContrastiveSCConfig, "embedding_dim", [0]),
+        (ScclrConfig, "mask_rate", [-0.1, 1.0]),
+        (ScclrConfig, "embedding_dim", [0]),
+        (ScclrConfig, "head", [()]),
     ],
 )
 def test_what_a_method_refuses(config, name, values) -> None:
     for value in values:
-        with pytest.raises(ValueError, match=rf"`{name}` of {config.__name__} must be .*found {value!r}"):
+        with pytest.raises(
+            ValueError, match=rf"`{name}` of {config.__name__} must be .*found {re.escape(repr(value))}"
+        ):
             config(**{name: value})
 
 

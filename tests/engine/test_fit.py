@@ -12,6 +12,7 @@ from scclr_ext.engine.config import MethodConfig
 from scclr_ext.engine.device import make_fabric
 from scclr_ext.engine.fit import Plan, embed, fit
 from scclr_ext.engine.methods import DataInfo, Method, StepOutput
+from scclr_ext.engine.neighbors import Neighbors
 from scclr_ext.engine.sampling import Shuffled
 from scclr_ext.engine.source import as_source
 from scclr_ext.metrics import alignment, effective_rank, uniformity
@@ -31,13 +32,15 @@ class Toy(Method[MethodConfig]):
         self.losses = losses
         self.calls: list[str] = []
         self.seen: list[torch.Tensor] = []
+        self.partners: list[torch.Tensor | None] = []
         self.outputs: list[StepOutput] = []
         self.gradients: list[float] = []
 
-    def forward(self, x, generator):
+    def forward(self, x, generator, partner=None):
         assert self.training
         self.calls.append("step")
         self.seen.append(x)
+        self.partners.append(partner)
         noise = torch.randn(2, len(x), N_GENES, generator=generator)
         first, second = nn.functional.normalize(x + 0.3 * noise, dim=2)
         slope = self.weight - self.weight.detach()  # zero, with a gradient of one
@@ -59,7 +62,7 @@ class Toy(Method[MethodConfig]):
         return 0.0
 
 
-def train(toy: Toy, *, batch_size: int = 4, seed: int = 0, progress: bool = False, n_cells: int = N_CELLS):
+def train(toy: Toy, *, batch_size: int = 4, seed: int = 0, progress: bool = False, n_cells: int = N_CELLS, **values):
     return fit(
         toy,
         as_source(MATRIX[:n_cells], CPU),
@@ -67,6 +70,7 @@ def train(toy: Toy, *, batch_size: int = 4, seed: int = 0, progress: bool = Fals
         fabric=make_fabric(CPU),
         seeds=Seeds.from_random_state(seed, CPU),
         progress=progress,
+        **values,
     )
 
 
@@ -75,19 +79,19 @@ def config(**values) -> MethodConfig:
 
 
 def test_the_columns_of_the_history() -> None:
-    history = train(Toy(config(epochs=5)))
+    history = train(Toy(config(epochs=50)))
     assert list(history) == COLUMNS
-    assert {len(column) for column in history.values()} == {5}
+    assert {len(column) for column in history.values()} == {50}
     assert {column.dtype.kind for column in history.values()} <= {"i", "f"}
-    assert history["step"].tolist() == [3, 6, 9, 12, 15]
-    assert history["epoch"].tolist() == [1, 2, 3, 4, 5]
+    assert history["step"].tolist() == list(range(3, 151, 3))
+    assert history["epoch"].tolist() == list(range(1, 51))
     assert history["learning_rate"] == pytest.approx(0.1)
 
 
 def test_a_row_is_the_mean_of_its_steps() -> None:
-    history = train(Toy(config(epochs=4)))
+    history = train(Toy(config(epochs=50)))
     # step i has the loss i, and an epoch three steps
-    assert history["loss"] == pytest.approx([2, 5, 8, 11])
+    assert history["loss"] == pytest.approx(np.arange(2, 150, 3))
 
 
 def test_a_last_part_of_an_epoch_has_its_row() -> None:
@@ -115,7 +119,7 @@ def test_how_often_there_is_a_row(plan, every) -> None:
 
 
 def test_diagnostics_are_those_of_the_latest_minibatch() -> None:
-    toy = Toy(config(epochs=3))
+    toy = Toy(config(epochs=50))
     history = train(toy)
     for row, output in enumerate(toy.outputs[2::3]):
         first, second = output.first.numpy(), output.second.numpy()
@@ -134,6 +138,30 @@ def test_every_cell_is_seen_once_per_epoch_and_after_step_follows_each_step() ->
     assert not torch.equal(torch.cat(toy.seen[:3]), torch.cat(toy.seen[3:]))
 
 
+def test_neighbours_stand_in_for_the_second_view() -> None:
+    # Every cell's only neighbour is the next one.
+    chain = Neighbors(torch.arange(N_CELLS + 1), torch.arange(1, N_CELLS + 1) % N_CELLS)
+    rows = [tuple(row) for row in MATRIX.tolist()]
+
+    def neighbours(probability: float) -> list[bool]:
+        toy = Toy(config(epochs=20, neighbor_probability=probability))
+        train(toy, neighbors=chain)
+        replaced = []
+        for x, partner in zip(toy.seen, toy.partners, strict=True):
+            for one, two in zip(x.tolist(), partner.tolist(), strict=True):
+                i, j = rows.index(tuple(one)), rows.index(tuple(two))
+                assert j in (i, (i + 1) % N_CELLS)
+                replaced.append(i != j)
+        return replaced
+
+    assert all(neighbours(1.0))
+    n = 20 * N_CELLS
+    assert abs(sum(neighbours(0.5)) - n / 2) < 4.5 * np.sqrt(n / 4)
+    toy = Toy(config(epochs=1, neighbor_probability=1.0))
+    train(toy)
+    assert toy.partners == [None] * 3, "without neighbours both views are of the cell itself"
+
+
 def test_steps_may_end_within_an_epoch() -> None:
     toy = Toy(config(steps=4))
     train(toy)
@@ -146,7 +174,7 @@ def test_gradients_do_not_add_up() -> None:
     assert toy.gradients == pytest.approx([1.0] * 5)
     # SGD with momentum 0.9: velocities 1, 1.9, 2.71, ...
     velocity = [sum(0.9**k for k in range(i + 1)) for i in range(5)]
-    assert float(toy.weight) == pytest.approx(1 - 0.1 * sum(velocity), rel=1e-5)
+    assert toy.weight.item() == pytest.approx(1 - 0.1 * sum(velocity), rel=1e-5)
 
 
 def test_gradients_are_clipped() -> None:
@@ -171,8 +199,8 @@ def test_the_seed_decides() -> None:
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_a_diverged_training_is_an_error_that_says_what_to_do(bad) -> None:
-    toy = Toy(config(epochs=10), losses=lambda step: bad if step == 5 else 1.0)
-    with pytest.raises(FloatingPointError, match=r"by step 6 of 30: .*Lower `learning_rate`"):
+    toy = Toy(config(epochs=50), losses=lambda step: bad if step == 5 else 1.0)
+    with pytest.raises(FloatingPointError, match=r"by step 6 of 150: .*Lower `learning_rate`"):
         train(toy)
     assert len(toy.seen) == 6, "it stops at the end of the row, not of the training"
 

@@ -32,7 +32,7 @@ def cells(n: int = N_CELLS) -> torch.Tensor:
 
 
 def test_the_methods_there_are() -> None:
-    assert {"clear", "contrastive-sc"} <= set(METHODS)
+    assert {"scclr", "clear", "contrastive-sc"} <= set(METHODS)
     assert {"paper", "code"} <= set(METHODS["clear"].presets)
     assert {"paper", "code"} <= set(METHODS["contrastive-sc"].presets)
 
@@ -67,9 +67,11 @@ def test_the_default_is_preferred_among_equal_presets() -> None:
 
 
 def test_what_resolve_refuses() -> None:
-    with pytest.raises(ValueError, match=r"Unknown `method` 'CLEAR'; choose one of 'clear', 'contrastive-sc'"):
+    with pytest.raises(ValueError, match=f"Unknown `method` 'CLEAR'; choose one of {', '.join(map(repr, METHODS))}"):
         resolve("CLEAR")
-    with pytest.raises(ValueError, match=r"Unknown `preset` 'best' of 'clear'; choose one of 'paper', 'code', 'default'"):
+    with pytest.raises(
+        ValueError, match="Unknown `preset` 'best' of 'clear'; choose one of 'paper', 'code', 'default'"
+    ):
         resolve("clear", "best")
     with pytest.raises(ValueError, match="`preset='paper'` cannot be combined with a config"):
         resolve(ClearConfig(), "paper")
@@ -94,9 +96,7 @@ def test_the_weights_come_from_the_generator_alone(method, preset) -> None:
     before = torch.get_rng_state()
     first, again, other = make(method, preset), make(method, preset), make(method, preset, seed=1)
     assert torch.equal(torch.get_rng_state(), before)
-    assert all(
-        torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True)
-    )
+    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
 
 
@@ -116,6 +116,17 @@ def test_a_step(method, preset, n) -> None:
         assert z.dtype == torch.float32
         assert z.detach().norm(dim=1).numpy() == pytest.approx(1, abs=1e-5)
     assert not torch.equal(output.first, output.second)
+
+
+@every_preset
+def test_the_second_views_are_drawn_from_the_partners(method, preset) -> None:
+    x, partner = cells(), cells().flip(0) + 1
+    for second in (None, partner):
+        model, seen = make(method, preset), []
+        model.views.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(inputs[0].clone()))
+        model(x, generator(), second)
+        expected = [model.scaling(x), model.scaling(x if second is None else second)]
+        assert torch.equal(torch.cat(seen), torch.cat(expected))
 
 
 @every_preset
@@ -154,7 +165,9 @@ def test_the_loss_of_chance(method, preset) -> None:
     assert model.chance_loss > 0
 
 
-@pytest.mark.parametrize(("method", "preset"), [p for p in EVERY_PRESET if p[0] in {"clear", "contrastive-sc"}])
+@pytest.mark.parametrize(
+    ("method", "preset"), [p for p in EVERY_PRESET if p[0] in {"scclr", "clear", "contrastive-sc"}]
+)
 def test_the_loss_of_chance_is_that_of_a_network_of_zeros(method, preset) -> None:
     model = make(method, preset)
     with torch.no_grad():
@@ -174,7 +187,7 @@ def test_scaling_follows_the_config(method, preset) -> None:
 
 def test_a_method_must_say_what_a_step_is() -> None:
     class Half(Method[MethodConfig]):
-        def forward(self, x, generator):
+        def forward(self, x, generator, partner=None):
             return None
 
     with pytest.raises(TypeError, match="abstract"):

@@ -81,12 +81,14 @@ def test_constant() -> None:
     assert rates(MethodConfig(steps=20, schedule="constant", learning_rate=0.3), Plan(20, 4)) == [0.3] * 20
 
 
+@pytest.mark.parametrize("warm_up", [0.1, 0.3, 0.6])
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-def test_one_cycle_warms_up_and_goes_down(optimizer) -> None:
-    found = rates(MethodConfig(steps=100, schedule="one-cycle", learning_rate=0.3, optimizer=optimizer), Plan(100, 4))
+def test_one_cycle_warms_up_and_goes_down(optimizer, warm_up) -> None:
+    config = MethodConfig(steps=100, schedule="one-cycle", learning_rate=0.3, optimizer=optimizer, warm_up=warm_up)
+    found = rates(config, Plan(100, 4))
     peak = found.index(max(found))
-    assert max(found) == pytest.approx(0.3, rel=0.01)
-    assert 25 <= peak <= 35, "30 % of the steps"
+    assert max(found) == pytest.approx(0.3, rel=0.02)
+    assert peak == pytest.approx(100 * warm_up, abs=2)
     assert found[: peak + 1] == sorted(found[: peak + 1])
     assert found[peak:] == sorted(found[peak:], reverse=True)
     assert found[0] < 0.05

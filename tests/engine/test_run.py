@@ -15,7 +15,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 import scclr_ext
 from scclr_ext.engine.methods import METHODS
@@ -85,9 +85,12 @@ def test_the_groups_come_apart(trained, _counts) -> None:
     assert adjusted_rand_score(_counts.obs["group"], found) > 0.8
 
 
-def test_the_views_of_a_cell_are_nearer_than_two_cells(trained) -> None:
-    # Two random unit vectors are at a squared distance of 2.
-    assert trained.history["alignment"][-1] < 1
+def test_training_makes_the_groups_stand_out(trained, log_counts, _counts) -> None:
+    config = replace(trained.method.config, steps=1, learning_rate=1e-12)
+    untrained = train(config, log_counts)
+    before, after = (silhouette_score(r.embedding, _counts.obs["group"]) for r in (untrained, trained))
+    assert after > 2 * before
+    assert after > 0.1
 
 
 # Reproducibility
@@ -108,33 +111,35 @@ import numpy as np
 from scclr_ext.engine.methods import METHODS
 from scclr_ext.engine.run import run
 
-x = np.log1p(np.random.default_rng(0).poisson(1.0, size=(40, 30))).astype(np.float32)
-for name, row in METHODS.items():
-    result = run(replace(row.presets["default"], epochs=None, steps=5), x, device="cpu", progress=False)
-    parts = [result.embedding, *result.history.values()]
-    print(name, hashlib.sha256(b"".join(p.tobytes() for p in parts)).hexdigest())
+def digests():
+    x = np.log1p(np.random.default_rng(0).poisson(1.0, size=(40, 30))).astype(np.float32)
+    for name, row in METHODS.items():
+        for batches in (None, np.arange(40) % 2):
+            config = replace(row.presets["default"], epochs=None, steps=5)
+            result = run(config, x, batches=batches, device="cpu", progress=False)
+            parts = [result.embedding, *result.history.values()]
+            yield name, hashlib.sha256(b"".join(p.tobytes() for p in parts)).hexdigest()
 """
 
 
 def test_same_seed_same_bits_in_another_process() -> None:
+    # Here, and in a new process, in which sets and dictionaries have other hashes.
+    space: dict = {}
+    exec(SCRIPT, space)
+    here = "".join(f"{name} {digest}\n" for name, digest in space["digests"]())
     root = str(Path(scclr_ext.__file__).parents[1])
     path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH")) if p)
-    # Side by side; nothing may depend on the order of a set or a dictionary's hash.
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT],
-            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hash_seed},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for hash_seed in ("1", "2")
-    ]
-    answers = [process.communicate(timeout=300) for process in processes]
-    for process, (_, err) in zip(processes, answers, strict=True):
-        assert process.returncode == 0, err
-    assert answers[0][0] == answers[1][0]
-    assert [line.split()[0] for line in answers[0][0].splitlines()] == list(METHODS)
+    there = subprocess.run(
+        [sys.executable, "-c", f"{SCRIPT}\nfor name, digest in digests(): print(name, digest)"],
+        env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "123"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert there.returncode == 0, there.stderr
+    assert there.stdout == here
+    assert len(set(here.split())) == 3 * len(METHODS), "a digest that tells nothing apart proves nothing"
 
 
 @every_preset
@@ -174,8 +179,11 @@ def test_the_matrix_stays_as_it_was(method, tiny) -> None:
 @every_method
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array])
 def test_sparse_and_dense_are_the_same_cells(method, kind, tiny) -> None:
-    dense, from_sparse = train(short(method, steps=2), tiny), train(short(method, steps=2), kind(tiny))
-    assert from_sparse.embedding == pytest.approx(dense.embedding, rel=1e-3, abs=1e-3)
+    # At a rate this small the last digits of the genes' moments cannot grow.
+    config = short(method, steps=2, learning_rate=1e-6)
+    dense, from_sparse = train(config, tiny), train(config, kind(tiny))
+    assert from_sparse.embedding == pytest.approx(dense.embedding, abs=1e-3)
+    assert from_sparse.history["loss"] == pytest.approx(dense.history["loss"], rel=1e-3)
 
 
 @every_preset
@@ -231,11 +239,53 @@ def samplers(monkeypatch) -> list:
 @every_method
 def test_batches_decide_who_shares_a_minibatch(method, tiny, samplers) -> None:
     codes = np.arange(20) % 3
-    train(short(method, batch_size=4), tiny, batches=codes)
+    train(short(method, batch_size=4, steps=8), tiny, batches=codes)
     (sampler,) = samplers
     assert isinstance(sampler, WithinBatches)
     assert sampler.batch_size == 4
     assert [group.tolist() for group in sampler.groups] == [np.flatnonzero(codes == c).tolist() for c in range(3)]
+
+
+@every_method
+@pytest.mark.parametrize("code", [0, 3])
+def test_one_batch_is_no_batch(method, code, tiny, samplers) -> None:
+    with_one, without = train(short(method), tiny, batches=np.full(20, code)), train(short(method), tiny)
+    assert isinstance(samplers[0], Shuffled)
+    assert same_bits(with_one, without)
+
+
+@every_method
+def test_neighbours_are_of_other_batches_or_the_nearest(method, tiny, monkeypatch) -> None:
+    seen, original = [], MODULE.fit
+    monkeypatch.setattr(
+        MODULE, "fit", lambda *args, **values: seen.append(values["neighbors"]) or original(*args, **values)
+    )
+    codes = np.arange(20) % 2
+    config = short(method, neighbor_probability=0.5, n_neighbors=4)
+    train(config, tiny)
+    train(config, tiny, batches=codes)
+    train(replace(config, neighbor_probability=0.0), tiny)
+    nearest, mutual, none = seen
+    assert nearest.indptr.diff().tolist() == [4] * 20
+    owner = np.repeat(np.arange(20), mutual.indptr.diff())
+    assert len(owner) > 0
+    assert (codes[owner] != codes[mutual.indices]).all()
+    assert none is None
+
+
+@every_method
+def test_no_more_cells_than_the_steps_can_show(method, tiny, monkeypatch) -> None:
+    sources, original = [], MODULE.fit
+    monkeypatch.setattr(
+        MODULE, "fit", lambda m, s, *args, **values: sources.append(s) or original(m, s, *args, **values)
+    )
+    result = train(short(method, batch_size=4, steps=3), tiny)
+    again = train(short(method, batch_size=4, steps=3), tiny)
+    assert sources[0].shape == (12, 15)
+    assert len(result.embedding) == 20, "all cells are embedded"
+    assert same_bits(result, again)
+    train(short(method, batch_size=4, steps=5), tiny)
+    assert sources[2].shape == (20, 15)
 
 
 @every_preset
@@ -261,3 +311,32 @@ def test_progress_can_be_silenced(method, tiny, capfd) -> None:
 def test_a_training_that_diverges_says_so(method, tiny) -> None:
     with pytest.raises(FloatingPointError, match="`learning_rate`"):
         train(short(method, "paper", steps=60, learning_rate=1e38, optimizer="sgd", schedule="constant"), tiny)
+
+
+# Known bugs: each of these fails today. Take the mark away with the bug.
+
+
+@pytest.mark.xfail(reason="BUG: ARPACK refuses a matrix without any variance", strict=True)
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_cells_that_are_all_alike(value, tiny) -> None:
+    assert np.isfinite(train(short("scclr"), np.full_like(tiny, value)).embedding).all()
+
+
+@pytest.mark.xfail(reason="BUG: batches are counted before the step budget leaves cells out", strict=True)
+def test_a_step_budget_that_leaves_one_batch(tiny) -> None:
+    codes = np.array([0] * 19 + [1])
+    for seed in range(4):
+        train(short("scclr", steps=1, batch_size=4), tiny, batches=codes, random_state=seed)
+
+
+@pytest.mark.xfail(reason="BUG: scikit-learn's PCA takes seeds below 2**32 only", strict=True)
+def test_any_seed(tiny) -> None:
+    for method in METHODS:
+        train(short(method, steps=1), tiny, random_state=2**40)
+
+
+@pytest.mark.xfail(reason="BUG: the loss before the last step says nothing of the weights after it", strict=True)
+def test_a_training_that_diverges_at_its_last_step_says_so(tiny) -> None:
+    config = short("contrastive-sc", steps=1, learning_rate=1e38, optimizer="sgd", schedule="constant")
+    with pytest.raises(FloatingPointError, match="`learning_rate`"):
+        train(config, tiny)

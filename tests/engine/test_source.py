@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from scclr_ext.engine.source import DenseSource, SparseSource, as_source, gene_moments
+from scclr_ext.engine.source import DenseSource, SparseSource, Subset, as_source, gene_moments
 
 CPU = torch.device("cpu")
 
@@ -84,6 +84,17 @@ def test_a_minibatch_is_no_window_into_the_data(convert) -> None:
     # ... nor is the source one into the caller's matrix
     (matrix if isinstance(matrix, np.ndarray) else matrix.data)[:] = 7
     assert np.array_equal(source.rows(torch.arange(6)).numpy(), expected)
+
+
+@pytest.mark.parametrize("convert", [np.array, sparse.csr_matrix], ids=["dense", "sparse"])
+def test_some_of_the_rows(convert) -> None:
+    expected = random_matrix(9, 5, 0.8, 0)
+    cells = [7, 2, 2, 8]
+    subset = Subset(as_source(convert(expected), CPU), torch.tensor(cells))
+    assert subset.shape == (4, 5)
+    for index in ([0, 1, 2, 3], [3, 0, 0], []):
+        rows = subset.rows(torch.tensor(index, dtype=torch.long))
+        assert np.array_equal(rows.numpy(), expected[cells][index])
 
 
 def test_read_only_input_is_fine() -> None:

@@ -66,8 +66,11 @@ class ClearConfig(MethodConfig):
     0.5
     """
 
-    epochs: int | None = None
+    scale: bool = False
     steps: int | None = 300
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warm_up: float = 0.1
     mask_rate: float = 0.2
     mask_probability: float = 0.5
     noise_rate: float = 0.8
@@ -79,15 +82,15 @@ class ClearConfig(MethodConfig):
     crossover_probability: float = 0.5
     crossover_many_rate: float = 0.25
     crossover_many_probability: float = 0.5
-    hidden: tuple[int, ...] = (1024,)
+    hidden: tuple[int, ...] = (256,)
     embedding_dim: int = 128
     last_relu: bool = False
     batch_norm: bool = True
-    head: tuple[int, ...] = (128, 64)
+    head: tuple[int, ...] = (128, 128)
     momentum: float = 0.99
     queue_size: int = 1024
-    symmetric: bool = True
-    in_batch: bool = True
+    symmetric: bool = False
+    in_batch: bool = False
     embed_with: Literal["query", "key"] = "query"
     normalize: bool = False
 
@@ -105,16 +108,21 @@ class ClearConfig(MethodConfig):
 
 
 _PUBLISHED = ClearConfig(
+    scale=True,
     batch_size=512,
     epochs=200,
     steps=None,
     optimizer="adam",
     learning_rate=1.0,
+    weight_decay=0.0,
     schedule="cosine",
+    hidden=(1024,),
     last_relu=True,
     batch_norm=False,
     head=(),
     momentum=0.999,
+    symmetric=True,
+    in_batch=True,
 )
 CLEAR_PRESETS = {
     "paper": _PUBLISHED,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
 
 from scclr_ext.engine.augment import Mask, Views
-from scclr_ext.engine.config import MethodConfig, Optimizer, Schedule
+from scclr_ext.engine.config import MethodConfig
 from scclr_ext.engine.encoders import mlp
 from scclr_ext.engine.losses import nt_xent
 from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput
@@ -38,22 +38,18 @@ class ContrastiveSCConfig(MethodConfig):
     Examples
     --------
     >>> from scclr_ext.engine.methods import ContrastiveSCConfig
-    >>> ContrastiveSCConfig(dropout=0.8).temperature
-    0.07
+    >>> ContrastiveSCConfig(dropout=0.8).embedding_dim
+    60
     """
 
-    max_value: float | None = None
-    temperature: float = 0.07
-    batch_size: int = 200
-    epochs: int | None = 30
-    optimizer: Optimizer = "adam"
-    learning_rate: float = 0.4
-    schedule: Schedule = "cosine"
-    final_rate: float = 1e-3
-    hidden: tuple[int, ...] = (200, 40)
+    steps: int | None = 600
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    warm_up: float = 0.1
+    hidden: tuple[int, ...] = (200,)
     embedding_dim: int = 60
     dropout: float = 0.9
-    normalize: bool = True
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
@@ -62,10 +58,23 @@ class ContrastiveSCConfig(MethodConfig):
         self.require("embedding_dim", self.embedding_dim >= 1, "at least 1")
 
 
+_PUBLISHED = ContrastiveSCConfig(
+    max_value=None,
+    temperature=0.07,
+    batch_size=200,
+    epochs=30,
+    steps=None,
+    optimizer="adam",
+    learning_rate=0.4,
+    weight_decay=0.0,
+    schedule="cosine",
+    final_rate=1e-3,
+    hidden=(200, 40),
+)
 CONTRASTIVE_SC_PRESETS = {
-    "paper": ContrastiveSCConfig(),
+    "paper": _PUBLISHED,
     # The program's cosine is stretched over 500 epochs although 30 are run: the rate hardly falls.
-    "code": ContrastiveSCConfig(schedule_epochs=500),
+    "code": replace(_PUBLISHED, schedule_epochs=500, normalize=True),
     "default": ContrastiveSCConfig(),
 }
 

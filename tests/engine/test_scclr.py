@@ -1,0 +1,76 @@
+"""scclr: what it compares, and what it hands out."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, nn
+
+from scclr_ext.engine.augment import Mask
+from scclr_ext.engine.losses import nt_xent
+from scclr_ext.engine.methods import DataInfo, Scclr, ScclrConfig
+
+N_GENES = 12
+SMALL = {"hidden": (8,), "embedding_dim": 6, "head": (5, 4)}
+
+
+def generator(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def small(n_cells: int = 50, **values) -> Scclr:
+    data = DataInfo(n_cells, np.full(N_GENES, 0.5), np.full(N_GENES, 2.0))
+    return Scclr(ScclrConfig(**{**SMALL, **values}), data, generator())
+
+
+def cells(n: int = 7, seed: int = 1) -> torch.Tensor:
+    return torch.rand(n, N_GENES, generator=generator(seed)) * 2
+
+
+def test_the_layers() -> None:
+    model = small()
+    assert [type(layer).__name__ for layer in model.body] == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    assert [type(layer).__name__ for layer in model.head] == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    widths = [m.out_features for m in model.modules() if isinstance(m, nn.Linear)]
+    assert widths == [8, 6, 5, 4]
+
+
+def test_a_view_is_a_mask_without_rescaling() -> None:
+    (mask,) = small(mask_rate=0.7).views.steps
+    assert isinstance(mask, Mask)
+    assert (mask.rate, mask.probability, mask.rescale) == (0.7, 1.0, False)
+
+
+@pytest.mark.parametrize("with_partner", [False, True])
+def test_a_step_by_hand(with_partner) -> None:
+    model = small(temperature=0.3)
+    reference = copy.deepcopy(model)
+    x, partner = cells(), cells(seed=2) if with_partner else None
+    output = model(x, generator(5), partner)
+    # Scaled, masked, and through the network together: the batch statistics are those of both views.
+    both = torch.cat([x, x if partner is None else partner])
+    scaled = torch.from_numpy(np.clip((both.numpy() - 0.5) / 2, -10, 10))
+    views = reference.views(scaled, generator(5))
+    assert (views == 0).any()
+    z = nn.functional.normalize(reference.head(reference.body(views)), dim=1)
+    assert output.first.detach().numpy() == pytest.approx(z[:7].detach().numpy(), abs=1e-6)
+    assert output.second.detach().numpy() == pytest.approx(z[7:].detach().numpy(), abs=1e-6)
+    assert float(output.loss.detach()) == pytest.approx(float(nt_xent(z[:7], z[7:], 0.3).detach()), rel=1e-6)
+
+
+def test_the_embedding_is_what_goes_into_the_head() -> None:
+    model = small()
+    model(cells(20), generator())
+    model.eval()
+    z = model.represent(cells())
+    assert z.shape == (7, 6)
+    assert torch.equal(z, model.body(model.scaling(cells())))
+
+
+def test_a_smaller_data_set_has_fewer_candidates() -> None:
+    assert small(n_cells=5000, batch_size=256).chance_loss == pytest.approx(math.log(511))
+    assert small(n_cells=50).chance_loss == pytest.approx(math.log(99))
