@@ -10,7 +10,7 @@ import scanpy as sc
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext.cli import analyse
+from scclr_ext.cli import analyse, read
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,7 @@ _DPI = 150
 def demo(args: argparse.Namespace) -> None:
     """Embed, cluster and draw real cells; write the results and say where they are."""
     started = time.perf_counter()
-    adata = _pbmc() if args.input is None else anndata.read_h5ad(args.input)
+    adata = _pbmc() if args.input is None else read(args.input)
     args.no_cluster = False
     analyse(adata, args)
     sc.tl.umap(adata, random_state=args.random_state)

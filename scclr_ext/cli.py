@@ -32,12 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run = _demo if args.command == "demo" else _embed
         run(args)
-    except (KeyError, TypeError, ValueError, FileNotFoundError, FloatingPointError) as error:
+    except (KeyError, TypeError, ValueError, OSError, FloatingPointError) as error:
         # What the user got wrong needs no traceback; the messages name the argument and the remedy.
         print(f"error: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return 130
     return 0
 
@@ -70,12 +70,36 @@ def analyse(adata: AnnData, args: argparse.Namespace) -> None:
         )
 
 
-def _embed(args: argparse.Namespace) -> None:
+def read(path: Path) -> AnnData:
+    """Read an .h5ad file.
+
+    Raises
+    ------
+    OSError
+        Where there is none.
+    """
     import anndata
 
-    adata = anndata.read_h5ad(args.input)
+    try:
+        return anndata.read_h5ad(path)
+    except OSError as error:
+        msg = f"{path} cannot be read as an .h5ad file: {str(error).splitlines()[0]}"
+        raise OSError(msg) from error
+
+
+def _embed(args: argparse.Namespace) -> None:
+    if not args.output.parent.is_dir():  # told now, not after the training
+        msg = f"there is no folder {args.output.parent} to write {args.output.name} to; make it first."
+        raise FileNotFoundError(msg)
+    adata = read(args.input)
     analyse(adata, args)
-    adata.write_h5ad(args.output)
+    # Under another name first: whatever happens, no half-written file has the name of a result (or of the input).
+    partial = args.output.with_name(f"{args.output.name}.part")
+    try:
+        adata.write_h5ad(partial)
+        partial.replace(args.output)
+    finally:
+        partial.unlink(missing_ok=True)
     print(f"{adata.n_obs} cells written to {args.output}")
 
 

@@ -102,9 +102,7 @@ def _varies(values: np.ndarray | sparse.csr_matrix | sparse.csr_array) -> NDArra
     return largest - smallest > _ROUNDING * largest
 
 
-def _usable_batches(
-    values: np.ndarray | sparse.csr_matrix | sparse.csr_array, codes: NDArray[np.int64]
-) -> list[int]:
+def _usable_batches(values: np.ndarray | sparse.csr_matrix | sparse.csr_array, codes: NDArray[np.int64]) -> list[int]:
     # Dispersion within a batch of one or two cells, or of cells that are all alike, is undefined or noise.
     large = np.flatnonzero(np.bincount(codes) >= _MIN_BATCH)
     return [int(code) for code in large if _varies(values[codes == code]).any()]

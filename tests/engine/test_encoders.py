@@ -83,9 +83,10 @@ def test_first_weights(init, bound) -> None:
     assert layer.bias.detach().numpy().std() == pytest.approx(400**-0.5 / np.sqrt(3), rel=0.2)
 
 
-def test_first_weights_come_from_the_generator_alone() -> None:
+@pytest.mark.parametrize("init", ["uniform", "xavier"])
+def test_first_weights_come_from_the_generator_alone(init) -> None:
     before = torch.get_rng_state()
-    first, again, other = (mlp((20, 10, 5), generator(s), batch_norm=True) for s in (0, 0, 1))
+    first, again, other = (mlp((20, 10, 5), generator(s), batch_norm=True, init=init) for s in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     for a, b in zip(first.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)

@@ -1,0 +1,209 @@
+"""Which of several partitions of an embedding to trust, without labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.metrics import adjusted_rand_score
+
+from scclr_ext.metrics import calinski_harabasz, silhouette
+from scclr_ext.tl._separation import separation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+# Chosen once on all sets at hand by leave-one-set-out; the result is flat around them (benchmarks/quality).
+_POWER = 0.3
+_WORST_CELLS = 0.1
+_SHARPNESS = 0.05
+_LOWEST_SEPARATION = 0.5
+
+_CURVE_CELLS = 2_000
+_AGREEMENT_CELLS = 10_000
+_SAME, _OTHER = 0.9, 0.8
+_MIXED = 0.02
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen partition and how sure the choice is.
+
+    Parameters
+    ----------
+    index
+        Which candidate; -1 for a single cluster.
+    table
+        A row per candidate with every criterion.
+    expected_ari
+        Weighted mean agreement (ARI) of the chosen candidate with all: near 1 where all good candidates say the same.
+    margin
+        Score of the best candidate like the chosen one minus that of the best candidate unlike it.
+    runner_up
+        Number of clusters of the latter; 0 where there is none.
+    """
+
+    index: int
+    table: pd.DataFrame
+    expected_ari: float
+    margin: float
+    runner_up: int
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters chosen."""
+        return 1 if self.index < 0 else int(self.table["n_clusters"].iloc[self.index])
+
+    def record(self) -> dict[str, Any]:
+        """Return the choice without its table, as plain values."""
+        return {
+            "index": self.index,
+            "n_clusters": self.n_clusters,
+            "expected_ari": self.expected_ari,
+            "margin": self.margin,
+            "runner_up": self.runner_up,
+        }
+
+
+def choose_partition(
+    rep: np.ndarray,
+    graph: sparse.csr_matrix,
+    partitions: Sequence[NDArray[np.int64]],
+    *,
+    batches: NDArray[np.int64] | None = None,
+    random_state: int = 0,
+) -> Choice:
+    """Score every candidate and take the one that agrees best with all good ones.
+
+    A candidate's score is its modularity on the neighbour graph, which grows as clusters fill the graph's
+    communities, times (to a small power) the separation that all but its worst tenth of the cells enjoy, which
+    falls as soon as populations are cut in two. Neither alone will do: modularity splits tight, large populations,
+    separation merges. Where no candidate's clusters are separated, the answer is one cluster.
+
+    Parameters
+    ----------
+    rep
+        Embedding, shape ``(cells, dimensions)``.
+    graph
+        Its neighbour graph, ``(cells, cells)``.
+    partitions
+        Candidates: cluster of each cell, numbered from 0 without gaps.
+    batches
+        Batch of each cell, see :func:`~scclr_ext.tl._separation.separation`.
+    random_state
+        Seed of the samples that are looked at.
+    """
+    rep = rep - rep.mean(axis=0)
+    rep = rep / max(float(np.sqrt((rep**2).sum(axis=1).mean())), 1e-12)
+    rng = np.random.default_rng(random_state)
+    if batches is not None and _mixing(graph, batches) < _MIXED:
+        batches = None  # the embedding keeps batches apart altogether: within one there is nothing to compare
+    sample = rng.choice(len(rep), min(len(rep), _CURVE_CELLS), replace=False)
+    cache: dict[tuple[tuple[int, int, int], ...], float] = {}
+    table = pd.DataFrame([_criteria(rep, graph, labels, batches, sample, random_state, cache) for labels in partitions])
+    table["score"] = table["modularity"].clip(lower=0) * table["separation_q10"].clip(lower=0) ** _POWER
+    valid = ((table["n_clusters"] > 1) & (table["separation"] >= _LOWEST_SEPARATION)).to_numpy()
+    if not valid.any():
+        table["weight"], table["expected_ari"] = 0.0, np.nan
+        return Choice(-1, table, float("nan"), float("nan"), 0)
+
+    agreement = _agreement(partitions, rng.choice(len(rep), min(len(rep), _AGREEMENT_CELLS), replace=False))
+    score = np.where(valid, table["score"], -np.inf)
+    weight = np.exp((score - score.max()) / _SHARPNESS)
+    table["weight"] = weight / weight.sum()
+    table["expected_ari"] = agreement @ table["weight"].to_numpy()
+    index = int(np.argmax(np.where(valid, table["expected_ari"], -1.0)))
+    like, unlike = valid & (agreement[index] > _SAME), valid & (agreement[index] < _OTHER)
+    rival = int(np.argmax(np.where(unlike, score, -np.inf)))
+    return Choice(
+        index,
+        table,
+        expected_ari=float(table["expected_ari"].iloc[index]),
+        margin=float(score[like].max() - score[rival]) if unlike.any() else float("inf"),
+        runner_up=int(table["n_clusters"].iloc[rival]) if unlike.any() else 0,
+    )
+
+
+def _criteria(
+    rep: np.ndarray,
+    graph: sparse.csr_matrix,
+    labels: NDArray[np.int64],
+    batches: NDArray[np.int64] | None,
+    sample: NDArray[np.int64],
+    random_state: int,
+    cache: dict[tuple[tuple[int, int, int], ...], float],
+) -> dict[str, float]:
+    n, k = len(labels), int(labels.max()) + 1
+    member = sparse.csr_matrix((np.ones(n, dtype=np.float32), (np.arange(n), labels)), shape=(n, k))
+    edges = np.asarray((member.T @ graph @ member).todense(), dtype=np.float64)
+    degree = edges.sum(axis=1) / max(edges.sum(), 1e-12)
+    sizes = np.bincount(labels, minlength=k)
+    depth = _separations(rep, labels, member, edges, sizes, batches, random_state, cache)
+    known = ~np.isnan(depth)
+    order = np.argsort(depth[known])
+    share = sizes[known][order] / max(1, sizes[known].sum())
+    depth = depth[known][order]
+    some = labels[sample]
+    curves = 1 < len(np.unique(some)) < len(some)
+    return {
+        "n_clusters": k,
+        "modularity": float(np.trace(edges) / max(edges.sum(), 1e-12) - degree @ degree),
+        "separation": float(share @ depth) if known.any() else 0.0,
+        "separation_q10": float(depth[np.searchsorted(np.cumsum(share), _WORST_CELLS)]) if known.any() else 0.0,
+        "calinski_harabasz": calinski_harabasz(rep[sample], some) if curves else np.nan,
+        "silhouette": silhouette(rep[sample], some, metric="cosine") if curves else np.nan,
+    }
+
+
+def _separations(
+    rep: np.ndarray,
+    labels: NDArray[np.int64],
+    member: sparse.csr_matrix,
+    edges: np.ndarray,
+    sizes: NDArray[np.int64],
+    batches: NDArray[np.int64] | None,
+    random_state: int,
+    cache: dict[tuple[tuple[int, int, int], ...], float],
+) -> np.ndarray:
+    """Smallest separation of each cluster from its nearest ones; NaN for clusters too small to tell."""
+    depth = np.full(len(sizes), np.nan)
+    large = np.flatnonzero(sizes >= max(5, 0.003 * len(labels)))
+    if len(large) < 2:
+        return depth
+    centroids = np.asarray(member.T @ rep) / sizes[:, None]
+    cells = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
+    names = [(len(c), int(c[0]), int(c.sum())) for c in cells]  # the same cells recur over resolutions
+    for j in large:
+        others = large[large != j]
+        distance = ((centroids[others] - centroids[j]) ** 2).sum(axis=1)
+        by_edges, by_distance = np.argsort(-edges[j, others], kind="stable"), np.argsort(distance, kind="stable")
+        for i in sorted({*others[by_edges[:2]], *others[by_distance[:2]]}):
+            low, high = (j, i) if names[j] <= names[i] else (i, j)
+            key = (names[low], names[high])
+            if key not in cache:
+                rng = np.random.default_rng(random_state)
+                cache[key] = separation(rep, cells[low], cells[high], rng, batches)
+            depth[j] = np.nanmin([depth[j], cache[key]])
+    return depth
+
+
+def _agreement(partitions: Sequence[NDArray[np.int64]], sample: NDArray[np.int64]) -> np.ndarray:
+    matrix = np.eye(len(partitions))
+    for i in range(len(partitions)):
+        for j in range(i):
+            matrix[i, j] = matrix[j, i] = adjusted_rand_score(partitions[i][sample], partitions[j][sample])
+    return matrix
+
+
+def _mixing(graph: sparse.csr_matrix, batches: NDArray[np.int64]) -> float:
+    """Weight of the edges between batches, relative to batches that are mixed at random."""
+    edges = graph.tocoo()
+    across = edges.data[batches[edges.row] != batches[edges.col]].sum() / max(edges.data.sum(), 1e-12)
+    share = np.bincount(batches) / len(batches)
+    expected = 1 - share @ share
+    return float(across / expected) if expected > 0 else 0.0

@@ -1,0 +1,100 @@
+"""Candidates over a grid, the choice among them, and its record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier
+
+from scclr_ext.tl._choose import choose_partition
+from scclr_ext.tl._graph import neighbor_graph
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, by_size
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+_RESOLUTIONS = np.geomspace(0.02, 3.0, 20)
+_NUMBERS = (*range(2, 16), 18, 21, 25, 30)
+_MANY_CELLS = 50_000
+"""With more cells, candidates are made and compared on a sample of this many; the rest join by their neighbours."""
+
+
+class Sweep(NamedTuple):
+    """The chosen partition of all cells, and how it was chosen."""
+
+    labels: NDArray[np.int64]
+    setting: float
+    record: dict[str, Any]
+
+
+def sweep(
+    rep: np.ndarray,
+    graph: sparse.csr_matrix,
+    method: str,
+    *,
+    batches: NDArray[np.int64] | None,
+    n_neighbors: int,
+    random_state: int,
+) -> Sweep:
+    """Cluster over a grid of resolutions (or numbers of clusters) and choose.
+
+    Parameters
+    ----------
+    rep
+        Embedding, shape ``(cells, dimensions)``.
+    graph
+        Its neighbour graph.
+    method
+        Name of a clustering method.
+    batches
+        Batch of each cell.
+    n_neighbors
+        Neighbours in the graph, also for the sample of a large data set.
+    random_state
+        Seed.
+    """
+    cells = None
+    if len(rep) > _MANY_CELLS:
+        cells = np.sort(np.random.default_rng(random_state).choice(len(rep), _MANY_CELLS, replace=False))
+        all_cells, rep = rep, rep[cells]
+        graph = neighbor_graph(rep, "X", n_neighbors, random_state).obsp["connectivities"]
+        batches = None if batches is None else batches[cells]
+
+    grid, name = (_RESOLUTIONS, "resolution") if method in GRAPH_METHODS else (_numbers(len(rep)), "n_clusters")
+    partitions = [by_size(_cut(rep, graph, method, value, random_state)) for value in grid]
+    choice = choose_partition(rep, graph, partitions, batches=batches, random_state=random_state)
+    labels = partitions[choice.index] if choice.index >= 0 else np.zeros(len(rep), dtype=np.int64)
+    if cells is not None and choice.index >= 0:
+        # The sample's cells keep their label; every other cell takes that of most of its neighbours in the sample.
+        labels = KNeighborsClassifier(n_neighbors).fit(rep, labels).predict(all_cells)
+    elif cells is not None:
+        labels = np.zeros(len(all_cells), dtype=np.int64)
+    table = {column: choice.table[column].to_numpy() for column in choice.table}
+    record = {
+        "sweep": {name: np.asarray(grid), **table},
+        "choice": choice.record(),
+        "flow": _flow(partitions),
+    }
+    return Sweep(labels, float(grid[choice.index]) if choice.index >= 0 else 0.0, record)
+
+
+def _numbers(n_cells: int) -> NDArray[np.int64]:
+    return np.array([k for k in _NUMBERS if k < n_cells])
+
+
+def _cut(rep: np.ndarray, graph: Any, method: str, value: float, random_state: int) -> NDArray[np.int64]:
+    if method in GRAPH_METHODS:
+        return GRAPH_METHODS[method](graph, float(value), random_state)
+    return REP_METHODS[method].fit(rep, graph, int(value), random_state)
+
+
+def _flow(partitions: list[NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
+    """How many cells go from which cluster of a candidate to which of the next."""
+    rows = []
+    for step, (left, right) in enumerate(zip(partitions[:-1], partitions[1:], strict=True)):
+        pairs, counts = np.unique(np.column_stack([left, right]), axis=0, return_counts=True)
+        rows.append(np.column_stack([np.full(len(pairs), step), pairs, counts]))
+    flow = np.concatenate(rows)
+    return dict(zip(("step", "source", "target", "n_cells"), flow.T.copy(), strict=True))

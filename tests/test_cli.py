@@ -1,0 +1,242 @@
+"""The command line: the job from a shell, and one line where something is wrong."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+
+import scclr_ext as clr
+from scclr_ext.cli import main
+
+pytestmark = pytest.mark.filterwarnings("ignore:Do not trust this embedding:UserWarning")
+
+STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
+freeze = STATE["freeze"]
+QUICK = ["--n-steps", "3", "--device", "cpu", "--resolution", "1"]
+
+
+@pytest.fixture(autouse=True)
+def _settings_restored(monkeypatch) -> None:
+    monkeypatch.setattr(clr.settings, "verbose", clr.settings.verbose)
+    monkeypatch.setattr(clr.settings, "progress", clr.settings.progress)
+
+
+@pytest.fixture
+def file(counts, tmp_path) -> Path:
+    path = tmp_path / "in.h5ad"
+    counts[:80].write_h5ad(path)
+    return path
+
+
+def run(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+# The job
+
+
+def test_embed(file, tmp_path, capsys) -> None:
+    out = tmp_path / "out.h5ad"
+    before = file.read_bytes()
+    assert run("embed", file, out, *QUICK, "--n-top-genes", "50", "--batch-key", "batch") == 0
+    done = ad.read_h5ad(out)
+    assert done.obsm["X_clr"].shape[0] == 80
+    assert done.var["highly_variable"].sum() == 50
+    assert done.obs["clr_clusters"].notna().all()
+    params = done.uns["clr"]["params"]
+    assert (params["n_steps"], params["batch_key"], params["n_genes"]) == (3, "batch", 50)
+    said = capsys.readouterr()
+    assert "obsm['X_clr']" in said.out
+    assert said.out.splitlines()[-1] == f"80 cells written to {out}"
+    assert said.err == ""
+    assert file.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.h5ad", "out.h5ad"]
+
+
+def test_embed_is_the_functions_one_after_the_other(file, tmp_path) -> None:
+    adata = ad.read_h5ad(file)
+    clr.pp.contrastive_preprocess(adata, "contrastive-sc")
+    clr.tl.contrastive_embed(
+        adata, "contrastive-sc", n_epochs=1, key_added="foo", random_state=5, device="cpu", progress=False
+    )
+    clr.tl.contrastive_cluster(adata, use_rep="foo", n_clusters=2, random_state=5)
+    out = tmp_path / "out.h5ad"
+    options = ["--method", "contrastive-sc", "--n-epochs", "1", "--key-added", "foo", "--random-state", "5"]
+    assert run("embed", file, out, *options, "--n-clusters", "2", "--device", "cpu", "--quiet") == 0
+    done = ad.read_h5ad(out)
+    np.testing.assert_array_equal(done.obsm["foo"], adata.obsm["foo"])
+    assert done.obs["clr_clusters"].tolist() == adata.obs["clr_clusters"].tolist()
+
+
+def test_only_embed_what_is_ready(counts, tmp_path) -> None:
+    clr.pp.contrastive_preprocess(counts, n_top_genes=40)
+    counts.layers["logs"] = counts.X.copy()
+    counts.write_h5ad(file := tmp_path / "in.h5ad")
+    out = tmp_path / "out.h5ad"
+    options = ["--no-preprocess", "--no-cluster", "--layer", "logs", "--n-steps", "2", "--device", "cpu"]
+    assert run("embed", file, out, *options) == 0
+    done = ad.read_h5ad(out)
+    assert "clr_clusters" not in done.obs
+    assert done.uns["clr"]["params"]["layer"] == "logs"
+    np.testing.assert_array_equal(done.X.toarray(), counts.X.toarray())
+
+
+def test_quiet(file, tmp_path, capsys) -> None:
+    out = tmp_path / "out.h5ad"
+    assert run("embed", file, out, *QUICK, "--quiet") == 0
+    assert capsys.readouterr() == (f"80 cells written to {out}\n", "")
+
+
+def test_the_input_may_be_the_output(file) -> None:
+    assert run("embed", file, file, *QUICK, "--quiet") == 0
+    assert "X_clr" in ad.read_h5ad(file).obsm
+    assert [path.name for path in file.parent.iterdir()] == ["in.h5ad"]
+
+
+# What goes wrong
+
+
+def one_line(capsys) -> str:
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert "Traceback" not in said.err + said.out
+    return said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--layer", "nope"], r"`layer='nope'` is not in adata.layers"),
+        (["--batch-key", "nope"], r"`batch_key='nope'` is not a column of adata.obs; found 'group', 'batch'"),
+        (["--method", "pca"], "Unknown `method` 'pca'"),
+        (["--preset", "best"], "Unknown `preset` 'best'"),
+        (["--device", "abacus"], "`device='abacus'` is not available"),
+        (["--no-preprocess"], "raw counts; call scclr_ext.pp.contrastive_preprocess"),
+        (["--n-top-genes", "0"], "`n_top_genes` must be a whole number of at least 1; found 0"),
+    ],
+)
+def test_wrong_options_take_one_line(file, tmp_path, capsys, options, message) -> None:
+    assert run("embed", file, tmp_path / "out.h5ad", *QUICK, *options) == 2
+    assert message in one_line(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.h5ad"]
+
+
+def test_files_that_are_not_there_or_no_h5ad(file, tmp_path, capsys) -> None:
+    out = tmp_path / "out.h5ad"
+    assert run("embed", tmp_path / "nope.h5ad", out) == 2
+    assert "nope.h5ad cannot be read as an .h5ad file" in one_line(capsys)
+    (tmp_path / "text.h5ad").write_text("cell,gene\n")
+    assert run("embed", tmp_path / "text.h5ad", out) == 2
+    assert "text.h5ad cannot be read as an .h5ad file" in one_line(capsys)
+    assert run("embed", tmp_path, out) == 2
+    assert "cannot be read as an .h5ad file" in one_line(capsys)
+    assert run("embed", file, tmp_path / "nowhere" / "out.h5ad") == 2
+    assert "nowhere to write out.h5ad to; make it first" in one_line(capsys)
+    (tmp_path / "folder").mkdir()
+    assert run("embed", file, tmp_path / "folder", *QUICK, "--quiet") == 2
+    one_line(capsys)
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("stage", ["scclr_ext.engine.run.fit", "anndata.AnnData.write_h5ad"])
+def test_interrupted(file, tmp_path, capsys, monkeypatch, stage) -> None:
+    def stop(*args, **kwargs):
+        if stage.endswith("write_h5ad"):
+            Path(args[1]).write_text("half a file")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stage, stop)
+    assert run("embed", file, tmp_path / "out.h5ad", *QUICK) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["in.h5ad"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["embed"],
+        ["nope"],
+        ["embed", "a", "b", "--n-steps", "3", "--n-epochs", "3"],
+        ["embed", "a", "b", "--n-clusters", "3", "--resolution", "1"],
+        ["embed", "a", "b", "--n-steps", "three"],
+    ],
+)
+def test_wrong_usage(arguments, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage: scclr_ext" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--help"], ["embed", "demo"]),
+        (["embed", "--help"], ["--method", "--batch-key", "--n-steps", "--quiet"]),
+        (["demo", "--help"], ["--out", "demo_output"]),
+    ],
+)
+def test_help(arguments, words, capsys) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(arguments)
+    said = capsys.readouterr().out
+    assert all(word in said for word in words)
+
+
+def test_the_module_runs(tmp_path) -> None:
+    def shell(*arguments):
+        command = [sys.executable, "-m", "scclr_ext", *arguments]
+        root = Path(clr.__file__).parents[1]
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+
+    assert shell("--version").stdout == f"{clr.__version__}\n"
+    wrong = shell("embed", str(tmp_path / "nope.h5ad"), str(tmp_path / "out.h5ad"))
+    assert wrong.returncode == 2
+    assert "nope.h5ad" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+# The demo
+
+
+def check_demo(folder: Path, said: str, n_cells: int) -> ad.AnnData:
+    assert sorted(path.name for path in folder.iterdir()) == ["embedded.h5ad", "embedding_qc.png", "umap.png"]
+    for name in ("embedding_qc.png", "umap.png"):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+        assert (folder / name).stat().st_size > 10_000
+    done = ad.read_h5ad(folder / "embedded.h5ad")
+    assert done.obsm["X_umap"].shape == (n_cells, 2)
+    summary = dict(line.split(maxsplit=1) for line in said.splitlines()[-5:-4] + said.splitlines()[-3:])
+    assert summary["cells"] == str(n_cells)
+    assert summary["clusters"] == str(done.obs["clr_clusters"].nunique())
+    assert float(summary["seconds"]) > 0
+    assert all(str(folder / path.name) in summary["files"] for path in folder.iterdir())
+    return done
+
+
+def test_demo_on_the_cells_of_scanpy(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("demo", *QUICK) == 0
+    done = check_demo(Path("demo_output"), capsys.readouterr().out, 700)
+    assert "bulk_labels" in done.obs
+    assert set(done.obsm) == {"X_clr", "X_umap"}
+    assert [path.name for path in tmp_path.iterdir()] == ["demo_output"]
+
+
+def test_demo_on_a_file(file, tmp_path, capsys) -> None:
+    out = tmp_path / "deep" / "results"
+    assert run("demo", file, "--out", out, "--batch-key", "batch", "--key-added", "foo", *QUICK, "--quiet") == 0
+    done = check_demo(out, capsys.readouterr().out, 80)
+    assert done.uns["foo"]["params"]["batch_key"] == "batch"
+
+
+def test_demo_takes_one_line_too(tmp_path, capsys) -> None:
+    assert run("demo", tmp_path / "nope.h5ad") == 2
+    assert "nope.h5ad" in one_line(capsys)

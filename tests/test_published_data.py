@@ -1,0 +1,51 @@
+"""Real labelled data: counts, RPKM, two protocols. Skipped where the files are not there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import scclr_ext as clr
+
+
+def analyse(adata, **options) -> None:
+    clr.pp.contrastive_preprocess(adata, n_top_genes=500, batch_key=options.get("batch_key"))
+    clr.tl.contrastive_embed(adata, "contrastive-sc", device="cpu", progress=False, **options)
+
+
+def agreement(adata) -> float:
+    clr.tl.contrastive_cluster(adata, method="kmeans", n_clusters=adata.obs["cell_type"].nunique())
+    return clr.metrics.adjusted_rand_index(adata.obs["clr_clusters"], adata.obs["cell_type"])
+
+
+def test_counts(load_shared) -> None:
+    adata = load_shared("kang_ifnb_muscat")[::3].copy()
+    analyse(adata, n_epochs=20, learning_rate=0.01)
+    assert adata.uns["clr_preprocess"]["input"] == "counts"
+    assert agreement(adata) > 0.5
+
+
+def test_rpkm(load_shared) -> None:
+    adata = load_shared("yan")
+    analyse(adata, n_epochs=60, learning_rate=0.01)
+    assert adata.uns["clr_preprocess"]["input"] == "linear"
+    np.testing.assert_allclose(np.expm1(adata.X).sum(axis=1), 1e4, rtol=1e-4)
+    assert set(filter(None, adata.layers)) == {"linear"}
+    assert agreement(adata) > 0.5
+
+
+def test_two_protocols(load_shared) -> None:
+    adata = load_shared("cellbench_3cl")
+    analyse(adata, n_epochs=20, learning_rate=0.01, batch_key="batch")
+    assert adata.uns["clr"]["params"]["batch_key"] == "batch"
+    assert agreement(adata) > 0.5
+
+
+@pytest.mark.parametrize("name", ["pbmc_10x_4271_top2000", "deng"])
+def test_the_default_method_runs(load_shared, name) -> None:
+    adata = load_shared(name)[:400].copy()
+    clr.pp.contrastive_preprocess(adata, n_top_genes=300)
+    clr.tl.contrastive_embed(adata, n_steps=10, batch_size=64, device="cpu", progress=False)
+    assert np.isfinite(adata.obsm["X_clr"]).all()
+    history = adata.uns["clr"]["history"]
+    assert history["loss"][-1] < history["loss"][0]

@@ -1,0 +1,294 @@
+"""Clusters and the neighbour graph: what is found, what is written, what scanpy makes of it."""
+
+from __future__ import annotations
+
+import random
+import runpy
+import warnings
+from pathlib import Path
+
+import anndata as ad
+import igraph
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+from scipy import sparse
+
+from scclr_ext.metrics import adjusted_rand_index
+from scclr_ext.tl import contrastive_cluster
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS
+
+STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
+freeze, unchanged, assert_reads_back = STATE["freeze"], STATE["unchanged"], STATE["assert_reads_back"]
+
+METHODS = [*GRAPH_METHODS, *REP_METHODS]
+GRAPH_KEYS = {"connectivities", "distances"}
+
+
+def make(sizes, *, distance: float = 30.0, seed: int = 0) -> ad.AnnData:
+    """Round clouds of cells in `obsm["X_clr"]`, with the truth in `obs`; the cells in random order."""
+    rng = np.random.default_rng(seed)
+    truth = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    noise = rng.normal(size=(len(truth), max(len(sizes), 2)))
+    adata = ad.AnnData(
+        sparse.csr_matrix(rng.poisson(1.0, (len(truth), 5)).astype(np.float32)),
+        obs=pd.DataFrame({"truth": pd.Categorical(truth)}, index=[f"cell{i}" for i in range(len(truth))]),
+    )
+    adata.obsm["X_clr"] = (np.eye(len(sizes), noise.shape[1])[truth] * distance + noise).astype(np.float32)
+    return adata
+
+
+def options(method: str, k: int) -> dict[str, object]:
+    if method in GRAPH_METHODS:
+        return {"method": method, "resolution": 0.3}
+    return {"method": method, "n_clusters": k} if REP_METHODS[method].takes_k else {"method": method}
+
+
+@pytest.fixture
+def blobs() -> ad.AnnData:
+    return make([20, 40, 30])
+
+
+# What is found
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_finds_blobs(blobs, method) -> None:
+    assert contrastive_cluster(blobs, **options(method, 3)) is None
+    labels = blobs.obs["clr_clusters"]
+    assert adjusted_rand_index(labels, blobs.obs["truth"]) == 1
+    assert labels.value_counts().to_dict() == {"0": 40, "1": 30, "2": 20}
+    params = blobs.uns["clr_clusters"]["params"]
+    assert (params["method"], params["n_clusters"], params["use_rep"]) == (method, 3, "X_clr")
+
+
+@pytest.mark.parametrize("method", ["leiden", "kmeans"])
+def test_labels_are_naturally_sorted_strings(method) -> None:
+    adata = make([10 + i for i in range(13)], distance=60)
+    contrastive_cluster(adata, n_neighbors=6, **options(method, 13))
+    labels = adata.obs["clr_clusters"]
+    assert isinstance(labels.dtype, pd.CategoricalDtype)
+    assert labels.cat.categories.tolist() == [str(i) for i in range(13)]  # "2" before "10"
+    assert not labels.cat.ordered
+    assert labels.value_counts().sort_values(ascending=False).index.tolist() == [str(i) for i in range(13)]
+
+
+def test_leiden_is_scanpy_s_on_the_same_graph(pbmc) -> None:
+    sc.pp.pca(pbmc, n_comps=10)
+    contrastive_cluster(pbmc, use_rep="X_pca", resolution=0.8, random_state=2)
+    sc.tl.leiden(pbmc, resolution=0.8, random_state=2, flavor="igraph", n_iterations=2, directed=False)
+    ours, theirs = pbmc.obs["clr_clusters"], pbmc.obs["leiden"]
+    assert len(theirs.cat.categories) > 3
+    assert adjusted_rand_index(ours, theirs) == 1
+    assert ours.value_counts().tolist() == theirs.value_counts().tolist()
+
+
+@pytest.mark.parametrize("method", list(GRAPH_METHODS))
+@pytest.mark.parametrize("k", [2, 4, 6, 9])
+def test_the_wanted_number_is_met(method, k) -> None:
+    rng = np.random.default_rng(0)
+    adata = ad.AnnData(np.zeros((200, 1), np.float32), obsm={"X_clr": rng.normal(size=(200, 6)).astype(np.float32)})
+    contrastive_cluster(adata, method=method, n_clusters=k)
+    assert adata.obs["clr_clusters"].nunique() == k
+    params = adata.uns["clr_clusters"]["params"]
+    assert params["n_clusters"] == k
+    again = contrastive_cluster(adata, method=method, resolution=params["resolution"], copy=True)
+    assert again.obs["clr_clusters"].tolist() == adata.obs["clr_clusters"].tolist()
+
+
+@pytest.mark.parametrize("method", list(GRAPH_METHODS))
+def test_an_impossible_number_is_told(blobs, method) -> None:
+    # Three clouds that nothing connects cannot be two clusters of a graph.
+    with pytest.warns(UserWarning, match="No resolution gave 2 clusters; 3 is the nearest.*kmeans") as caught:
+        contrastive_cluster(blobs, method=method, n_clusters=2)
+    assert caught[0].filename == __file__
+    assert blobs.obs["clr_clusters"].nunique() == 3
+
+
+@pytest.mark.parametrize("method", [m for m in REP_METHODS if REP_METHODS[m].takes_k])
+def test_methods_on_the_embedding_give_any_number(blobs, method) -> None:
+    contrastive_cluster(blobs, method=method, n_clusters=2)
+    assert blobs.obs["clr_clusters"].nunique() == 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_same_seed_same_labels(method) -> None:
+    adata = make([40, 40, 40], distance=2.0)
+    first, again = (contrastive_cluster(adata, random_state=4, copy=True, **options(method, 3)) for _ in range(2))
+    assert freeze(first.obs) == freeze(again.obs)
+    assert freeze(first.obsp["connectivities"]) == freeze(again.obsp["connectivities"])
+
+
+@pytest.mark.parametrize("method", ["leiden", "louvain", "kmeans"])
+def test_global_generators_are_left_alone(blobs, method) -> None:
+    def drawn_by_igraph():
+        random.seed(11)
+        return igraph.Graph.Erdos_Renyi(n=20, p=0.3).get_edgelist()
+
+    expected = drawn_by_igraph()
+    before = random.getstate(), repr(np.random.get_state())
+    contrastive_cluster(blobs, **options(method, 3))
+    assert (random.getstate(), repr(np.random.get_state())) == before
+    assert drawn_by_igraph() == expected
+
+
+# What is written
+
+
+def test_only_what_was_asked_for_is_written(blobs) -> None:
+    blobs.obs["leiden"] = "mine"  # what scanpy's functions would overwrite
+    blobs.uns["leiden"] = {"mine": 1}
+    bare = blobs.copy()
+    contrastive_cluster(blobs, resolution=1.0)
+    assert set(blobs.obs) - set(bare.obs) == {"clr_clusters"}
+    assert set(blobs.uns) - set(bare.uns) == {"clr_clusters", "neighbors"}
+    assert set(blobs.obsp) == GRAPH_KEYS
+    del blobs.obs["clr_clusters"], blobs.uns["clr_clusters"], blobs.uns["neighbors"]
+    for key in GRAPH_KEYS:
+        del blobs.obsp[key]
+    assert STATE["freeze_adata"](blobs) == STATE["freeze_adata"](bare)
+
+
+def test_the_graph_is_scanpy_s(blobs) -> None:
+    expected = blobs.copy()
+    sc.pp.neighbors(expected, n_neighbors=10, use_rep="X_clr", random_state=1)
+    contrastive_cluster(blobs, n_neighbors=10, resolution=1.0, random_state=1)
+    for key in GRAPH_KEYS:
+        assert (blobs.obsp[key] != expected.obsp[key]).nnz == 0
+    assert blobs.uns["neighbors"] == expected.uns["neighbors"]
+
+
+def test_scanpy_goes_on_with_the_graph() -> None:
+    touching = make([20, 40, 30], distance=4.0)
+    contrastive_cluster(touching, method="kmeans", n_clusters=3)
+    sc.tl.umap(touching, maxiter=20)
+    sc.tl.paga(touching, groups="clr_clusters")
+    assert touching.obsm["X_umap"].shape == (90, 2)
+    assert touching.uns["paga"]["connectivities"].shape == (3, 3)
+    assert touching.uns["paga"]["connectivities"].nnz > 0
+
+
+@pytest.mark.parametrize("store", ["h5ad", "zarr"])
+@pytest.mark.parametrize("method", ["leiden", "ward"])
+def test_the_result_survives_a_file(blobs, tmp_path, method, store) -> None:
+    contrastive_cluster(blobs, **options(method, 3))
+    getattr(blobs, f"write_{store}")(path := tmp_path / f"out.{store}")
+    read = getattr(ad, f"read_{store}")(path)
+    assert_reads_back(read.uns["clr_clusters"], blobs.uns["clr_clusters"])
+    assert_reads_back(read.uns["neighbors"], blobs.uns["neighbors"])
+    assert read.obs["clr_clusters"].tolist() == blobs.obs["clr_clusters"].tolist()
+    assert read.obs["clr_clusters"].cat.categories.tolist() == blobs.obs["clr_clusters"].cat.categories.tolist()
+
+
+def test_key_added_and_use_rep(blobs) -> None:
+    blobs.obsm["other"] = blobs.obsm.pop("X_clr")
+    contrastive_cluster(blobs, use_rep="other", key_added="ä b", resolution=0.3)
+    assert blobs.obs["ä b"].nunique() == 3
+    assert "clr_clusters" not in blobs.obs
+    assert blobs.uns["ä b"]["params"]["use_rep"] == "other"
+
+
+def test_a_second_call_replaces_the_first(blobs) -> None:
+    contrastive_cluster(blobs, method="kmeans", n_clusters=5)
+    contrastive_cluster(blobs, method="kmeans", n_clusters=3)
+    assert blobs.obs["clr_clusters"].cat.categories.tolist() == ["0", "1", "2"]
+    assert blobs.uns["clr_clusters"]["params"]["n_clusters"] == 3
+
+
+def test_copy_and_view(blobs) -> None:
+    with unchanged(blobs):
+        made = contrastive_cluster(blobs, resolution=1.0, copy=True)
+        view = blobs[10:80]
+        contrastive_cluster(view, resolution=1.0)
+    alone = blobs[10:80].copy()
+    contrastive_cluster(alone, resolution=1.0)
+    assert not view.is_view
+    assert freeze(view.obs) == freeze(alone.obs)
+    contrastive_cluster(blobs, resolution=1.0)
+    assert freeze(made.obs) == freeze(blobs.obs)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float16, sparse.csr_matrix])
+def test_embeddings_of_any_type(blobs, kind) -> None:
+    rep = np.round(blobs.obsm["X_clr"])  # whole numbers: the same in every type
+    expected = blobs.copy()
+    expected.obsm["X_clr"] = rep
+    blobs.obsm["X_clr"] = rep.astype(kind) if isinstance(kind, type) and issubclass(kind, np.generic) else kind(rep)
+    given_ = freeze(blobs.obsm["X_clr"])
+    for adata in (blobs, expected):
+        contrastive_cluster(adata, resolution=1.0)
+    assert blobs.obs["clr_clusters"].tolist() == expected.obs["clr_clusters"].tolist()
+    assert freeze(blobs.obsm["X_clr"]) == given_
+
+
+@pytest.mark.parametrize("n_cells", [3, 4, 10])
+@pytest.mark.parametrize("method", METHODS)
+def test_very_few_cells(blobs, method, n_cells) -> None:
+    few = blobs[:n_cells].copy()
+    contrastive_cluster(few, **options(method, 2))
+    assert len(few.obs["clr_clusters"].cat.categories) >= 1
+    assert not few.obs["clr_clusters"].isna().any()
+    assert few.uns["neighbors"]["params"]["n_neighbors"] == min(15, n_cells - 1)
+
+
+# What is refused, with the AnnData as it was
+
+
+WRONG = {
+    "no embedding": ({"use_rep": "nope"}, KeyError, r"use_rep='nope'.*found 'X_clr'.*contrastive_embed"),
+    "method": ({"method": "magic"}, ValueError, "`method` 'magic'; choose one of 'leiden'.*'spectral'"),
+    "resolution 0": ({"resolution": 0.0}, ValueError, "`resolution` must be positive; found 0"),
+    "resolution NaN": ({"resolution": float("nan")}, ValueError, "`resolution` must be positive; found nan"),
+    "resolution of kmeans": (
+        {"method": "kmeans", "n_clusters": 3, "resolution": 1.0}, ValueError, r"resolution=1\.0.*'leiden' or 'louvain'"
+    ),
+    "resolution and number": ({"n_clusters": 3, "resolution": 1.0}, ValueError, r"resolution=1\.0.*without `n_clusters`"),
+    "number for mean-shift": ({"method": "mean-shift", "n_clusters": 3}, ValueError, "by itself; found n_clusters=3"),
+    "no clusters": ({"n_clusters": 0}, ValueError, r"n_clusters.*between 1 and.*\(90\); found 0"),
+    "too many clusters": ({"method": "kmeans", "n_clusters": 91}, ValueError, r"n_clusters.*\(90\); found 91"),
+    "one neighbour": ({"n_neighbors": 1, "resolution": 1.0}, ValueError, "`n_neighbors`.*at least 2; found 1"),
+}
+
+
+@pytest.mark.parametrize("case", list(WRONG))
+def test_refused_and_untouched(blobs, case) -> None:
+    wrong, error, message = WRONG[case]
+    with unchanged(blobs), pytest.raises(error, match=message):
+        contrastive_cluster(blobs, **wrong)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_embedding_that_is_not_finite(blobs, value) -> None:
+    blobs.obsm["X_clr"][3, 1] = value
+    with unchanged(blobs), pytest.raises(ValueError, match=r"obsm\['X_clr'\].*finite"):
+        contrastive_cluster(blobs, resolution=1.0)
+
+
+def test_two_cells(blobs) -> None:
+    few = blobs[:2].copy()
+    with unchanged(few), pytest.raises(ValueError, match="2 cells.*at least 3"):
+        contrastive_cluster(few, resolution=1.0)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize("stage", ["get_rep", "sc.pp.neighbors", "by_size", "_cut_graph"])
+def test_interrupted_and_untouched(blobs, monkeypatch, stage, stop) -> None:
+    contrastive_cluster(blobs, method="kmeans", n_clusters=2)  # an earlier result, which must survive
+
+    def fail(*args, **kwargs):
+        raise stop
+
+    monkeypatch.setattr(f"scclr_ext.tl._contrastive_cluster.{stage}", fail)
+    view = blobs[:50]
+    with unchanged(blobs, view):
+        for adata in (blobs, view):
+            with pytest.raises(stop):
+                contrastive_cluster(adata, resolution=1.0)
+
+
+def test_a_warning_made_an_error_leaves_the_data_untouched(blobs) -> None:
+    with unchanged(blobs), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="No resolution"):
+            contrastive_cluster(blobs, n_clusters=2)

@@ -1,0 +1,218 @@
+"""Ways to cut a graph or an embedding, on arrays."""
+
+from __future__ import annotations
+
+import random
+
+import anndata as ad
+import igraph
+import numpy as np
+import pytest
+import scanpy as sc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from scclr_ext.metrics import adjusted_rand_index
+from scclr_ext.tl import _partition
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, by_size, leiden, louvain
+
+TAKE_K = [name for name, method in REP_METHODS.items() if method.takes_k]
+
+
+def make_blobs(sizes, *, spread: float = 1.0, distance: float = 30.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Round clouds of cells, each on its own axis."""
+    truth = np.repeat(np.arange(len(sizes)), sizes)
+    noise = np.random.default_rng(seed).normal(0, spread, (len(truth), max(len(sizes), 2)))
+    return (np.eye(len(sizes), noise.shape[1])[truth] * distance + noise).astype(np.float32), truth
+
+
+def make_graph(rep: np.ndarray, n_neighbors: int = 10) -> sparse.csr_matrix:
+    work = ad.AnnData(np.zeros((len(rep), 0), dtype=np.float32), obsm={"rep": rep})
+    sc.pp.neighbors(work, n_neighbors=n_neighbors, use_rep="rep", random_state=0)
+    return work.obsp["connectivities"]
+
+
+BLOBS, TRUTH = make_blobs([40, 30, 20])
+
+
+@pytest.fixture(scope="module")
+def graph() -> sparse.csr_matrix:
+    return make_graph(BLOBS)
+
+
+@pytest.fixture(scope="module")
+def pair_graph() -> sparse.csr_matrix:
+    """A graph in one piece, whose cut depends on the seed."""
+    return make_graph(np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32))
+
+
+@pytest.mark.parametrize("method", list(GRAPH_METHODS))
+def test_graph_methods_find_blobs(graph, method) -> None:
+    labels = GRAPH_METHODS[method](graph, 0.3, 0)
+    assert labels.dtype == np.int64
+    assert adjusted_rand_index(labels, TRUTH) == 1
+
+
+@pytest.mark.parametrize("method", list(REP_METHODS))
+def test_methods_on_the_embedding_find_blobs(graph, method) -> None:
+    labels = REP_METHODS[method].fit(BLOBS, graph, 3, 0)
+    assert adjusted_rand_index(labels, TRUTH) == 1
+
+
+@pytest.mark.parametrize("method", TAKE_K)
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_any_number_of_clusters(graph, method, k) -> None:
+    labels = REP_METHODS[method].fit(BLOBS, graph, k, 0)
+    assert len(np.unique(labels)) == k
+    assert len(labels) == len(BLOBS)
+
+
+@pytest.mark.parametrize("resolution", [0.5, 1.0, 2.0])
+def test_leiden_is_scanpy_s(pair_graph, resolution) -> None:
+    work = ad.AnnData(np.zeros((120, 0), dtype=np.float32))
+    sc.tl.leiden(
+        work,
+        resolution=resolution,
+        random_state=3,
+        adjacency=pair_graph,
+        flavor="igraph",
+        n_iterations=2,
+        directed=False,
+    )
+    assert leiden(pair_graph, resolution, 3).tolist() == work.obs["leiden"].astype(int).tolist()
+
+
+def test_louvain_is_a_partition_of_high_modularity(pair_graph) -> None:
+    labels = louvain(pair_graph, 1.0, 0)
+    n = pair_graph.shape[0]
+    weighted = igraph.Graph.Weighted_Adjacency(pair_graph, mode="undirected")
+    modularity = {
+        name: weighted.modularity(found, weights="weight", directed=False)
+        for name, found in {
+            "louvain": labels,
+            "leiden": leiden(pair_graph, 1.0, 0),
+            "chance": np.random.default_rng(0).permutation(labels),
+        }.items()
+    }
+    assert len(labels) == n
+    assert modularity["louvain"] > 0.95 * modularity["leiden"]
+    assert modularity["chance"] < 0.2 * modularity["louvain"]
+
+
+def test_louvain_uses_the_weights() -> None:
+    # Two pairs that strong edges make, and two that weak ones would.
+    edges = [(0, 1, 1.0), (2, 3, 1.0), (0, 2, 0.01), (1, 3, 0.01)]
+    matrix = sparse.lil_matrix((4, 4))
+    for i, j, weight in edges:
+        matrix[i, j] = matrix[j, i] = weight
+    labels = louvain(matrix.tocsr(), 1.0, 0)
+    assert labels[0] == labels[1] != labels[2] == labels[3]
+
+
+@pytest.mark.parametrize("method", list(GRAPH_METHODS))
+def test_resolution_raises_the_number(pair_graph, method) -> None:
+    found = [len(np.unique(GRAPH_METHODS[method](pair_graph, r, 0))) for r in (0.01, 1.0, 20.0)]
+    assert found[0] == 1
+    assert found[0] < found[1] < found[2]
+
+
+@pytest.mark.parametrize("method", [*GRAPH_METHODS, *REP_METHODS])
+@pytest.mark.parametrize("seed", [3, np.int64(3)])
+def test_same_seed_same_labels_and_generators_left_alone(pair_graph, method, seed) -> None:
+    rep = np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32)
+
+    def cut():
+        if method in GRAPH_METHODS:
+            return GRAPH_METHODS[method](pair_graph, 1.0, seed).tolist()
+        return REP_METHODS[method].fit(rep, pair_graph, 4, seed).tolist()
+
+    def drawn_by_igraph() -> list[tuple[int, int]]:
+        random.seed(11)
+        return igraph.Graph.Erdos_Renyi(n=20, p=0.3).get_edgelist()
+
+    expected = drawn_by_igraph()
+    random.seed(5)
+    np.random.seed(5)
+    before = random.getstate(), repr(np.random.get_state())
+    first = cut()
+    assert (random.getstate(), repr(np.random.get_state())) == before
+    random.seed(6)  # what the user does with the global generators changes nothing
+    np.random.seed(6)
+    assert cut() == first
+    assert drawn_by_igraph() == expected  # igraph draws from Python's generator again
+
+
+def test_louvain_depends_on_the_seed(pair_graph) -> None:
+    assert len({tuple(louvain(pair_graph, 1.0, seed)) for seed in range(5)}) > 1
+
+
+def test_igraph_s_generator_is_restored_after_a_failure(pair_graph, monkeypatch) -> None:
+    def fail(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(igraph.Graph, "community_multilevel", fail)
+    with pytest.raises(KeyboardInterrupt):
+        louvain(pair_graph, 1.0, 0)
+    drawn = []
+    for _ in range(2):
+        random.seed(11)
+        drawn.append(igraph.Graph.Erdos_Renyi(n=20, p=0.3).get_edgelist())
+    assert drawn[0] == drawn[1]
+
+
+def test_spectral_in_one_piece_and_in_many(graph, pair_graph) -> None:
+    from scipy.sparse.csgraph import connected_components
+
+    assert connected_components(graph)[0] == 3
+    assert connected_components(pair_graph)[0] == 1
+    assert adjusted_rand_index(REP_METHODS["spectral"].fit(BLOBS, graph, 3, 0), TRUTH) == 1
+    assert len(np.unique(REP_METHODS["spectral"].fit(BLOBS, pair_graph, 4, 0))) == 4
+
+
+@pytest.mark.parametrize("method", ["kmeans", "ward", "mean-shift"])
+def test_large_data_take_the_other_path(graph, monkeypatch, method) -> None:
+    monkeypatch.setattr(_partition, "_MANY_CELLS", 50)
+    monkeypatch.setattr(_partition, "_BANDWIDTH_SAMPLE", 50)
+    if method == "ward":  # along the graph, which has to be in one piece
+        rep, truth = make_blobs([40, 30, 20], distance=6.0, spread=1.5)
+        labels = REP_METHODS[method].fit(rep, make_graph(rep), 3, 0)
+        assert adjusted_rand_index(labels, truth) > 0.8
+    else:
+        assert adjusted_rand_index(REP_METHODS[method].fit(BLOBS, graph, 3, 0), TRUTH) == 1
+
+
+def test_birch_splits_a_single_cloud(pair_graph) -> None:
+    cloud = 1e-3 * np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32)
+    assert len(np.unique(REP_METHODS["birch"].fit(cloud, pair_graph, 6, 0))) == 6
+
+
+def test_birch_has_no_more_clusters_than_places(pair_graph) -> None:
+    twice = np.repeat(np.array([[0.0, 0], [1, 1]], dtype=np.float32), 60, axis=0)
+    assert len(np.unique(REP_METHODS["birch"].fit(twice, pair_graph, 4, 0))) == 2
+
+
+def test_gaussian_mixture_with_dimensions_that_do_not_vary(pair_graph) -> None:
+    rep = np.zeros((90, 12), dtype=np.float32)
+    rep[:, :3] = BLOBS
+    assert adjusted_rand_index(REP_METHODS["gaussian-mixture"].fit(rep, pair_graph, 3, 0), TRUTH) == 1
+
+
+# by_size
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(-3, 20), min_size=1, max_size=40).map(np.array))
+def test_by_size(labels) -> None:
+    ranked = by_size(labels)
+    assert ranked.dtype == np.int64
+    pairs = set(zip(labels.tolist(), ranked.tolist(), strict=True))
+    assert len(pairs) == len(np.unique(labels)) == len(np.unique(ranked))  # the same partition
+    sizes = np.bincount(ranked)
+    assert (np.diff(sizes) <= 0).all()
+    first = [np.flatnonzero(ranked == i)[0] for i in range(len(sizes))]
+    assert all(first[i] < first[i + 1] for i in range(len(sizes) - 1) if sizes[i] == sizes[i + 1])
+
+
+def test_by_size_by_hand() -> None:
+    assert by_size(np.array([7, 7, 2, 9, 9, 9, 4])).tolist() == [1, 1, 2, 0, 0, 0, 3]
