@@ -79,6 +79,12 @@ class MethodConfig:
         self.require("learning_rate", self.learning_rate > 0, "positive")
         self.require("max_value", self.max_value is None or self.max_value > 0, "positive or None")
         self.require("optimizer", self.optimizer in {"adam", "adamw", "sgd"}, "'adam', 'adamw' or 'sgd'")
+        self.require("weight_decay", self.weight_decay >= 0, "at least 0")
+        self.require("final_rate", 0 <= self.final_rate <= 1, "in [0, 1]")
+        clip = self.gradient_clip
+        self.require("gradient_clip", clip is None or clip > 0, "positive or None")
+        horizon = self.schedule_epochs
+        self.require("schedule_epochs", horizon is None or horizon >= 1, "at least 1 or None")
         self.require("warm_up", 0 < self.warm_up < 1, "between 0 and 1")
         self.require("neighbor_probability", 0 <= self.neighbor_probability <= 1, "in [0, 1]")
         self.require("n_neighbors", self.n_neighbors >= 1, "at least 1")

@@ -61,8 +61,9 @@ def principal_components(
         scaled = matrix.copy()
         scaled.data = np.minimum(matrix.data / scale[matrix.indices], limit[matrix.indices]).astype(np.float32)
     n_components = min(_COMPONENTS, *(n - 1 for n in matrix.shape))
-    if n_components < 1:
-        return np.zeros((matrix.shape[0], 1), dtype=np.float32)
+    if n_components < 1 or not std.any():
+        return np.zeros((matrix.shape[0], 1), dtype=np.float32)  # all cells are alike
+    random_state %= 2**32  # the largest seed scikit-learn takes
     # arpack centres sparse data without making it dense
     return PCA(n_components, svd_solver="arpack", random_state=random_state).fit_transform(scaled).astype(np.float32)
 

@@ -68,17 +68,22 @@ def run(
         Batch of each cell as integers, shape ``(cells,)``.
     device, random_state, progress
         As in :func:`scclr_ext.tl.contrastive_embed`.
+
+    Raises
+    ------
+    FloatingPointError
+        When the training diverges.
     """
     where = device_of(device)
     seeds = Seeds.from_random_state(random_state, where)
     data = DataInfo(matrix.shape[0], *gene_moments(matrix))
     method = build(config, data, seeds.weights)
     source = as_source(matrix, where)
-    if batches is not None and len(np.unique(batches)) < 2:
-        batches = None  # one batch is no batch
 
     cells = _training_cells(config, data.n_cells, seeds)
     seen = None if batches is None else batches[cells]
+    if seen is not None and len(np.unique(seen)) < 2:
+        seen = None  # one batch is no batch
     sampler: Sampler = (
         Shuffled(len(cells), config.batch_size, drop_last=config.drop_last)
         if seen is None
@@ -98,7 +103,11 @@ def run(
         neighbors=neighbors,
         progress=progress,
     )
-    return Run(embed(method, source), history, method, data, str(where))
+    embedding = embed(method, source)
+    if not np.isfinite(embedding).all():
+        msg = "The training diverged in its last steps. Lower `learning_rate`, or use the method's default preset."
+        raise FloatingPointError(msg)
+    return Run(embedding, history, method, data, str(where))
 
 
 def _training_cells(config: MethodConfig, n_cells: int, seeds: Seeds) -> np.ndarray:

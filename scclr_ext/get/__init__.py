@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scclr_ext.get._cluster_flow import cluster_flow
 from scclr_ext.get._embedding_qc import EmbeddingQC, embedding_qc
+from scclr_ext.get._resolution_sweep import resolution_sweep
 
-__all__ = ["EmbeddingQC", "embedding_qc"]
+__all__ = ["EmbeddingQC", "cluster_flow", "embedding_qc", "resolution_sweep"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scclr_ext.pl._cluster_flow import cluster_flow
 from scclr_ext.pl._embedding_qc import embedding_qc
+from scclr_ext.pl._resolution_sweep import resolution_sweep
 
-__all__ = ["embedding_qc"]
+__all__ = ["cluster_flow", "embedding_qc", "resolution_sweep"]

@@ -6,7 +6,6 @@ from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, batch_codes, check_unique, get_matrix, to_memory
@@ -19,6 +18,7 @@ from scclr_ext.pp._recipes import find_recipe
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
+    from scipy import sparse
 
 
 @doc_params(adata=ADATA, layer=LAYER, batch_key=BATCH_KEY, copy=COPY)
@@ -162,9 +162,9 @@ def _log_normalize(values: np.ndarray | sparse.csr_matrix | sparse.csr_array, ta
     if target_sum is None:
         target_sum = float(np.median(size[filled])) if filled.any() else 1.0
     factor = np.divide(target_sum, size, out=np.ones_like(size), where=filled).astype(np.float32)
-    if sparse.issparse(values):
-        values.data *= np.repeat(factor, np.diff(values.indptr))
-        np.log1p(values.data, out=values.data)
-    else:
+    if isinstance(values, np.ndarray):
         values *= factor[:, None]
         np.log1p(values, out=values)
+    else:
+        values.data *= np.repeat(factor, np.diff(values.indptr))
+        np.log1p(values.data, out=values.data)

@@ -53,10 +53,10 @@ def select_genes(
     -------
     A row per gene with `highly_variable` and the statistics behind it (NaN where a gene was not eligible).
     """
-    if sparse.issparse(logged):  # which may store zeros
-        seen = np.bincount(logged.indices[logged.data != 0], minlength=logged.shape[1])
-    else:
+    if isinstance(logged, np.ndarray):
         seen = np.count_nonzero(logged, axis=0)
+    else:  # which may store zeros
+        seen = np.bincount(logged.indices[logged.data != 0], minlength=logged.shape[1])
     eligible = (seen >= _MIN_CELLS) & _varies(logged) & _allowed(var, mask_genes)
     if not eligible.any():
         msg = (

@@ -71,7 +71,9 @@ def test_the_median_is_that_of_cells_with_counts(counts) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(hnp.arrays(np.int64, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=8), elements=st.integers(0, 9)))
+@given(
+    hnp.arrays(np.int64, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=8), elements=st.integers(0, 9))
+)
 def test_any_counts_by_hand_or_refused(values) -> None:
     adata = ad.AnnData(sparse.csr_matrix(values.astype(np.float32)))
     try:
@@ -251,9 +253,7 @@ def test_subset(counts) -> None:
     assert counts.n_vars == 50
     assert set(counts.var_names) == chosen(whole)
     np.testing.assert_array_equal(dense(counts.X), dense(whole[:, counts.var_names].X))
-    np.testing.assert_array_equal(
-        dense(counts.layers["counts"]), dense(whole[:, counts.var_names].layers["counts"])
-    )
+    np.testing.assert_array_equal(dense(counts.layers["counts"]), dense(whole[:, counts.var_names].layers["counts"]))
 
 
 def test_copy_leaves_the_original(counts) -> None:
@@ -460,7 +460,10 @@ WRONG = {
     "no X": (lambda: ad.AnnData(shape=(4, 5)), {}, ValueError, r"adata\.X is empty.*layer="),
     "no batch": (lambda: with_obs(run="a"), {"batch_key": "nope"}, KeyError, r"batch_key='nope'.*'run'"),
     "NaN in batch": (
-        lambda: with_obs(run=["a"] * 28 + [np.nan] * 2), {"batch_key": "run"}, ValueError, "'run'.*missing for 2 cells"
+        lambda: with_obs(run=["a"] * 28 + [np.nan] * 2),
+        {"batch_key": "run"},
+        ValueError,
+        "'run'.*missing for 2 cells",
     ),
     "no mask": (with_obs, {"mask_genes": "nope"}, KeyError, r"mask_genes='nope'.*adata\.var; found none"),
     "mask of numbers": (with_obs, {"mask_genes": np.ones(40)}, ValueError, r"mask_genes.*boolean.*\(40\).*float64"),

@@ -241,9 +241,15 @@ WRONG = {
     "resolution 0": ({"resolution": 0.0}, ValueError, "`resolution` must be positive; found 0"),
     "resolution NaN": ({"resolution": float("nan")}, ValueError, "`resolution` must be positive; found nan"),
     "resolution of kmeans": (
-        {"method": "kmeans", "n_clusters": 3, "resolution": 1.0}, ValueError, r"resolution=1\.0.*'leiden' or 'louvain'"
+        {"method": "kmeans", "n_clusters": 3, "resolution": 1.0},
+        ValueError,
+        r"resolution=1\.0.*'leiden' or 'louvain'",
     ),
-    "resolution and number": ({"n_clusters": 3, "resolution": 1.0}, ValueError, r"resolution=1\.0.*without `n_clusters`"),
+    "resolution and number": (
+        {"n_clusters": 3, "resolution": 1.0},
+        ValueError,
+        r"resolution=1\.0.*without `n_clusters`",
+    ),
     "number for mean-shift": ({"method": "mean-shift", "n_clusters": 3}, ValueError, "by itself; found n_clusters=3"),
     "no clusters": ({"n_clusters": 0}, ValueError, r"n_clusters.*between 1 and.*\(90\); found 0"),
     "too many clusters": ({"method": "kmeans", "n_clusters": 91}, ValueError, r"n_clusters.*\(90\); found 91"),

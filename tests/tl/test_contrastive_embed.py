@@ -476,7 +476,12 @@ def spoiled(value: float) -> dict[str, object]:
 
 
 WRONG = {
-    "counts": ({"X": np.full((60, 40), 2.0)}, {}, ValueError, r"adata\.X holds raw counts; .*pp\.contrastive_preprocess"),
+    "counts": (
+        {"X": np.full((60, 40), 2.0)},
+        {},
+        ValueError,
+        r"adata\.X holds raw counts; .*pp\.contrastive_preprocess",
+    ),
     "linear": (spoiled(99.0), {}, ValueError, r"not logarithms; .*pp\.contrastive_preprocess"),
     "NaN": (spoiled(np.nan), {}, ValueError, r"adata\.X holds NaN or infinite values; remove"),
     "infinite": (spoiled(np.inf), {}, ValueError, "infinite"),
@@ -490,13 +495,19 @@ WRONG = {
     "text mask": ({"var": {"mine": "yes"}}, {"mask_var": "mine"}, ValueError, "mask_var.*boolean.*object"),
     "no batch": ({}, {"batch_key": "nope"}, KeyError, r"batch_key='nope'.*'run'"),
     "NaN in batch": (
-        {"obs": {"run": [np.nan] * 2 + ["a"] * 58}}, {"batch_key": "run"}, ValueError, "'run'.*missing for 2 cells; fill"
+        {"obs": {"run": [np.nan] * 2 + ["a"] * 58}},
+        {"batch_key": "run"},
+        ValueError,
+        "'run'.*missing for 2 cells; fill",
     ),
     "method": ({}, {"method": "pca"}, ValueError, "`method` 'pca'; choose one of .*'clear', 'contrastive-sc'"),
     "no method": ({}, {"method": None}, TypeError, "name or a method's config; found NoneType"),
     "preset": ({}, {"preset": "best"}, ValueError, "`preset` 'best' of 'contrastive-sc'; choose one of .*'code'"),
     "preset and config": (
-        {}, {"method": METHODS["clear"].presets["default"], "preset": "code"}, ValueError, "preset='code'.*leave it out"
+        {},
+        {"method": METHODS["clear"].presets["default"], "preset": "code"},
+        ValueError,
+        "preset='code'.*leave it out",
     ),
     "epochs and steps": ({}, {"n_epochs": 2, "n_steps": 3}, ValueError, "`n_epochs` and `n_steps`.*2 and 3"),
     "no steps": ({}, {"n_steps": 0}, ValueError, "`steps`.*at least 1; found 0"),

@@ -90,7 +90,7 @@ class ClearConfig(MethodConfig):
     momentum: float = 0.99
     queue_size: int = 1024
     symmetric: bool = False
-    in_batch: bool = False
+    in_batch: bool = True
     embed_with: Literal["query", "key"] = "query"
     normalize: bool = False
 
@@ -122,7 +122,6 @@ _PUBLISHED = ClearConfig(
     head=(),
     momentum=0.999,
     symmetric=True,
-    in_batch=True,
 )
 CLEAR_PRESETS = {
     "paper": _PUBLISHED,

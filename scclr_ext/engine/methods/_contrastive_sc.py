@@ -43,7 +43,7 @@ class ContrastiveSCConfig(MethodConfig):
     """
 
     steps: int | None = 600
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warm_up: float = 0.1
     hidden: tuple[int, ...] = (200,)

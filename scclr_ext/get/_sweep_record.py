@@ -1,0 +1,91 @@
+"""Reading the sweep over resolutions that `tl.contrastive_cluster` left, with errors that say what to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from scclr_ext._anndata import names
+
+SWEEP_COLUMNS = (
+    "resolution",
+    "n_clusters",
+    "modularity",
+    "separation",
+    "separation_q10",
+    "calinski_harabasz",
+    "silhouette",
+    "score",
+    "weight",
+    "expected_ari",
+)
+_FLOW_COLUMNS = ("step", "source", "target", "n_cells")
+
+
+class Choice(NamedTuple):
+    """Which candidate was taken, and how sure that is."""
+
+    index: int
+    """Row of the candidate; -1 where all cells were left in one cluster, because nothing is separated."""
+    n_clusters: int
+    expected_ari: float
+    margin: float
+    runner_up: int
+    """Number of clusters of the runner-up; 0 where there is none."""
+
+
+class Sweep(NamedTuple):
+    """One sweep: a row per candidate, the choice, and a row per stream of cells between neighbouring candidates."""
+
+    table: pd.DataFrame
+    choice: Choice
+    flow: pd.DataFrame
+
+
+def read_sweep(adata: AnnData, key: str) -> Sweep:
+    """Find the sweep recorded under `adata.uns[key]`."""
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
+        raise TypeError(msg)
+    if key not in adata.uns:
+        msg = (
+            f"adata.uns has no {key!r}; found {names(adata.uns)}. Run `scclr_ext.tl.contrastive_cluster(adata)` "
+            "first, or give the name it was told in `key_added` as `key`."
+        )
+        raise KeyError(msg)
+    record = adata.uns[key]
+    params = record.get("params") if isinstance(record, Mapping) else None
+    if not isinstance(params, Mapping) or not {"use_rep", "method"} <= set(params):
+        msg = (
+            f"adata.uns[{key!r}] is not the record of a clustering; give as `key` the name that "
+            "`scclr_ext.tl.contrastive_cluster` was told in `key_added`, or 'clr_clusters' where it was told none."
+        )
+        raise ValueError(msg)
+    if not {"sweep", "choice", "flow"} <= set(record):
+        msg = (
+            f"adata.uns[{key!r}] holds no sweep over resolutions: the resolution or the number of clusters was given, "
+            f"or the method ({params['method']!r}) has none. Call `scclr_ext.tl.contrastive_cluster(adata)` without "
+            "`resolution` and `n_clusters`, with method 'leiden' or 'louvain'."
+        )
+        raise ValueError(msg)
+    return Sweep(_table(record["sweep"], SWEEP_COLUMNS), _choice(record["choice"]), _table(record["flow"], _FLOW_COLUMNS))
+
+
+def _table(columns: Mapping[str, Any], first: tuple[str, ...]) -> pd.DataFrame:
+    # A file gives the columns back in alphabetical order.
+    ordered = [*(name for name in first if name in columns), *sorted(set(columns) - set(first))]
+    return pd.DataFrame({name: np.atleast_1d(columns[name]) for name in ordered})
+
+
+def _choice(values: Mapping[str, Any]) -> Choice:
+    return Choice(
+        index=int(values["index"]),
+        n_clusters=int(values["n_clusters"]),
+        expected_ari=float(values["expected_ari"]),
+        margin=float(values["margin"]),
+        runner_up=int(values["runner_up"]),
+    )

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from anndata import AnnData
+
+from scclr_ext._keys import CLUSTERS_OBS
+from scclr_ext.get._sweep_record import read_sweep
+from scclr_ext.pl import _sweep_panels
+from scclr_ext.pl._colors import category_colors
+from scclr_ext.pl._layout import _host, finish
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
+
+_VERDICT, _CURVES, _RIVER = 0.3, 2.5, 4.6
+
+
+def resolution_sweep(
+    adata: AnnData,
+    *,
+    key: str = CLUSTERS_OBS,
+    show: bool | None = None,
+    ax: Axes | FigureBase | None = None,
+    return_fig: bool | None = None,
+) -> list[Axes] | Figure | None:
+    """Show in one figure why there are as many clusters as there are.
+
+    Below a line that says what was chosen and how sure that is, the panels are:
+
+    - *Number of clusters* at each resolution that was tried. A plateau is a number that many resolutions agree on.
+    - *Criteria*, each between its lowest and its highest value, and the score that combines them. Where they peak
+      together, the choice is easy.
+    - *Weight* of each candidate as bars, and the adjusted Rand index with the right partition to be expected of it.
+      One high bar is a clear case; a flat curve says that neighbouring candidates would do as well.
+    - *River*: where cells go from each resolution to the next. A bar is a cluster and as high as it has cells. A
+      cluster that splits once and for all is a structure of the data; one whose cells keep changing hands is not.
+      Bars have the colour of the chosen cluster that most of their cells belong to.
+
+    The chosen candidate is marked in red. Nothing is written to `adata`:
+    :func:`scclr_ext.get.resolution_sweep` returns the table.
+
+    Parameters
+    ----------
+    adata
+        Cells clustered by :func:`scclr_ext.tl.contrastive_cluster` without a `resolution` and without `n_clusters`.
+    key
+        Name of the record in `uns`: what `contrastive_cluster` was told in `key_added`.
+    show
+        Show the figure. `None` follows `scanpy.settings.autoshow`.
+    ax
+        Where to draw. A SubFigure or Figure is filled as it is (give it `layout="constrained"`); an Axes made by
+        `plt.subplots` is emptied and its place divided. `None` makes a figure 11.5 inches wide.
+    return_fig
+        Return the Figure and do not show it.
+
+    Returns
+    -------
+    `None` if the figure is shown, the list of its Axes with `show=False`, the Figure with `return_fig=True`.
+
+    Raises
+    ------
+    TypeError
+        If `adata` is no AnnData, or `ax` is nothing to draw into.
+    KeyError
+        If `uns[key]` is missing.
+    ValueError
+        If `uns[key]` is not the record of a clustering, or holds no sweep; or `ax` is an Axes outside of any grid.
+
+    See Also
+    --------
+    scclr_ext.pl.cluster_flow : the same kind of river between any two labellings.
+
+    Notes
+    -----
+    Successive candidates between which no more than 0.5 % of the cells move, all together, share a column of the
+    river, and streams of less than 0.5 % of the cells are not drawn unless a cluster consists of them. Clusters are ordered such that few cells cross.
+    Colours of the chosen clusters are those of `uns["<key>_colors"]` where they exist.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> import numpy as np
+    >>> from anndata import AnnData
+    >>> import scclr_ext as clr
+    >>> adata = AnnData(np.zeros((10, 1), dtype="float32"))
+    >>> adata.uns["clr_clusters"] = {
+    ...     "params": {"use_rep": "X_clr", "method": "leiden"},
+    ...     "sweep": {
+    ...         "resolution": np.array([0.5, 1.0]),
+    ...         "n_clusters": np.array([2, 3]),
+    ...         "score": np.array([0.9, 0.4]),
+    ...         "weight": np.array([0.8, 0.2]),
+    ...         "expected_ari": np.array([0.9, 0.7]),
+    ...     },
+    ...     "choice": {"index": 0, "n_clusters": 2, "expected_ari": 0.9, "margin": 0.2, "runner_up": 3},
+    ...     "flow": {
+    ...         "step": np.array([0, 0, 0]),
+    ...         "source": np.array([0, 1, 1]),
+    ...         "target": np.array([0, 1, 2]),
+    ...         "n_cells": np.array([5, 3, 2]),
+    ...     },
+    ... }
+    >>> fig = clr.pl.resolution_sweep(adata, return_fig=True)
+    >>> [ax.get_title(loc="left") for ax in fig.axes][1:3]
+    ['Number of clusters', 'Criteria, each scaled to 0 to 1']
+    >>> plt.close(fig)
+    """
+    sweep = read_sweep(adata, key)
+    colors = _chosen_colors(adata, key, sweep.choice.n_clusters)
+    heights = [_VERDICT, _CURVES, _RIVER]
+    host = _host(ax, sum(heights))
+    axes = host.subplot_mosaic(
+        [[[["verdict"]]], [[["numbers", "criteria", "agreement"]]], [[["river"]]]], height_ratios=heights
+    )
+    _sweep_panels.verdict(axes["verdict"], sweep)
+    _sweep_panels.numbers(axes["numbers"], sweep)
+    _sweep_panels.criteria(axes["criteria"], sweep)
+    _sweep_panels.agreement(axes["agreement"], sweep)
+    _sweep_panels.river(axes["river"], sweep, colors)
+    return finish(list(axes.values()), show=show, return_fig=return_fig)
+
+
+def _chosen_colors(adata: AnnData, key: str, n_clusters: int) -> dict[str, str]:
+    """Take the colours that the clusters have elsewhere, even if `obs` has lost some of them since."""
+    names = [str(i) for i in range(n_clusters)]
+    labels = pd.Series(pd.Categorical(names, categories=names), index=names)
+    aside = AnnData(obs=pd.DataFrame({key: labels}))
+    if f"{key}_colors" in adata.uns:
+        aside.uns[f"{key}_colors"] = adata.uns[f"{key}_colors"]
+    return category_colors(aside, key, pd.Index(names))

@@ -1,0 +1,223 @@
+"""The panels of `pl.resolution_sweep`: a table in, marks on an Axes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from scclr_ext.pl import _river
+from scclr_ext.pl._colors import BLUE, GREY, LIGHT_GREY, VERMILLION
+from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, TITLE, dress, note
+from scclr_ext.pl._sweep_columns import column_colors, sweep_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+
+    from scclr_ext.get._sweep_record import Sweep
+
+# Colour, dashes and marker: any one of them tells the lines apart.
+_CRITERIA = {
+    "separation": ("separation, mean", "#009E73", "-", "o"),
+    "separation_q10": ("separation, worst tenth", "#009E73", ":", "v"),
+    "silhouette": ("silhouette", "#CC79A7", "--", "s"),
+    "calinski_harabasz": ("Calinski-Harabasz", "#E69F00", "-.", "D"),
+    "modularity": ("modularity", "#56B4E9", "--", "^"),
+    "score": ("score", "black", "-", ""),
+}
+_MANY_TICKS = 60
+"""Ratio of the resolutions above which each decade has two ticks instead of three."""
+_BAR, _CHOSEN_BAR = 0.16, 0.24
+_GAPS = 0.35
+"""Gaps between the bars of the tallest column, all together, as a share of the cells."""
+
+
+def verdict(ax: Axes, sweep: Sweep) -> None:
+    """Say in words what was chosen, and how sure that is."""
+    ax.set_axis_off()
+    choice = sweep.choice
+    if choice.index < 0:
+        text = "One cluster: at no resolution are the clusters separated"
+    else:
+        resolution = float(sweep.table["resolution"].iloc[choice.index])
+        noun = "cluster" if choice.n_clusters == 1 else "clusters"
+        text = f"{choice.n_clusters} {noun}, at resolution {_short(resolution)}"
+    ax.text(0, 0.5, text, fontsize=TITLE + 2, fontweight="bold", color=VERMILLION, va="center")
+    sure = []
+    if np.isfinite(choice.expected_ari):
+        sure.append(f"expected ARI {choice.expected_ari:.2f}")
+    if choice.runner_up > 0:
+        margin = f", {choice.margin:.2f} behind" if np.isfinite(choice.margin) else ""
+        noun = "cluster" if choice.runner_up == 1 else "clusters"
+        sure.append(f"runner-up: {choice.runner_up} {noun}{margin}")
+    elif choice.index >= 0:
+        sure.append("no runner-up")
+    ax.text(1, 0.5, "; ".join(sure), fontsize=LABEL, color=GREY, va="center", ha="right")
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1)
+
+
+def numbers(ax: Axes, sweep: Sweep) -> None:
+    """Draw how many clusters each resolution gave."""
+    dress(ax, "Number of clusters", xlabel="resolution", ylabel="clusters")
+    table = sweep.table
+    ax.plot(table["resolution"], table["n_clusters"], color=BLUE, linewidth=1.4, marker="o", markersize=3)
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
+    ax.set_ylim(bottom=0)
+    _against_resolution(ax, sweep)
+    if sweep.choice.index >= 0:
+        row = table.iloc[sweep.choice.index]
+        ax.plot(row["resolution"], row["n_clusters"], "o", color=VERMILLION, markersize=6, zorder=3)
+
+
+def criteria(ax: Axes, sweep: Sweep) -> None:
+    """Draw the criteria, each from its lowest to its highest value."""
+    dress(ax, "Criteria, each scaled to 0 to 1", xlabel="resolution")
+    for column, (label, color, dashes, marker) in _CRITERIA.items():
+        if column not in sweep.table or not sweep.table[column].notna().any():
+            continue
+        values = sweep.table[column].to_numpy(dtype=float)
+        low, high = np.nanmin(values), np.nanmax(values)
+        # What does not change speaks for no candidate: it stays at the bottom.
+        scaled = (values - low) / (high - low) if high > low else values - low
+        width = 2.2 if column == "score" else 1.1
+        ax.plot(
+            sweep.table["resolution"],
+            scaled,
+            color=color,
+            linestyle=dashes,
+            linewidth=width,
+            marker=marker,
+            markersize=3,
+            label=label,
+        )
+    ax.set_ylim(-0.05, 1.05)
+    _against_resolution(ax, sweep)
+    ax.legend(fontsize=SMALL, loc="upper left", bbox_to_anchor=(1.0, 1.0), **LEGEND | {"handlelength": 2.6})
+
+
+def agreement(ax: Axes, sweep: Sweep) -> None:
+    """Draw the weight of each candidate as a bar, and the agreement to expect of it as a curve."""
+    dress(ax, "Weight and expected ARI", xlabel="resolution")
+    table = sweep.table
+    if "expected_ari" not in table or not table["expected_ari"].notna().any():
+        note(ax, "no candidate is admissible:\nthe clusters are not separated")
+        return
+    x = table["resolution"].to_numpy(dtype=float)
+    edges = _edges(x)
+    chosen = np.arange(len(table)) == sweep.choice.index
+    ax.bar(
+        edges[:-1],
+        table["weight"],
+        np.diff(edges),
+        align="edge",
+        color=np.where(chosen, VERMILLION, LIGHT_GREY),
+        edgecolor="white",
+        linewidth=0.5,
+    )
+    ax.plot(x, table["expected_ari"], color=BLUE, linewidth=1.4, marker="o", markersize=3)
+    ax.plot(x[chosen], table["expected_ari"][chosen], "o", color=VERMILLION, markersize=6, zorder=3)
+    ax.set_ylim(min(0.0, float(table["expected_ari"].min()) - 0.05), 1.05)
+    _against_resolution(ax, sweep)
+    # Grey stands for all bars, the chosen one included.
+    handles = [ax.lines[0], Patch(color=LIGHT_GREY)]
+    ax.legend(handles, ["expected ARI", "weight"], fontsize=SMALL, loc="best", **LEGEND)
+
+
+def river(ax: Axes, sweep: Sweep, cluster_colors: Mapping[str, str]) -> None:
+    """Draw how cells move from each resolution to the next."""
+    dress(ax, "Where cells go as the resolution rises", xlabel="resolution")
+    if len(sweep.table) < 2:
+        note(ax, "a single resolution was tried:\nthere is nothing to compare it with")
+        return
+    columns = sweep_columns(sweep)
+    colors = column_colors(columns, cluster_colors)
+    sizes, bands = columns.river
+    n_cells = int(sizes[0].sum())
+    orders = _river.untangle(columns.river, [False] * len(sizes))
+    gap = _GAPS * n_cells / max(20, *map(len, sizes))
+    starts = _river.stack(sizes, orders, gap=gap)
+    half = [(_CHOSEN_BAR if c == columns.chosen else _BAR) / 2 for c in range(len(sizes))]
+    if columns.chosen >= 0:
+        ax.axvspan(columns.chosen - 0.3, columns.chosen + 0.3, color=VERMILLION, alpha=0.1, linewidth=0, zorder=0)
+    for c, rows in enumerate(bands):
+        # The end that is nearer to the choice gives the colour: bars on the left are seen to hold chosen clusters.
+        end, of = ("source", c) if 0 <= columns.chosen <= c else ("target", c + 1)
+        _river.draw_bands(
+            ax,
+            (c + half[c], c + 1 - half[c + 1]),
+            (starts[c], starts[c + 1]),
+            rows,
+            [colors[of][bar] for bar in rows[end]],
+            thinnest=_river.THINNEST * n_cells,
+        )
+    for c in range(len(sizes)):
+        _river.draw_bars(ax, c, 2 * half[c], sizes[c], starts[c], colors[c])
+    _river.frame(ax, starts, sizes)
+    ax.set_xlim(-0.5, len(sizes) - 0.5)
+    _name_columns(ax, sweep, columns.spans, columns.chosen, [len(of_column) for of_column in sizes])
+    if columns.chosen >= 0:
+        _name_bars(ax, columns.chosen, sizes[columns.chosen], starts[columns.chosen], list(cluster_colors))
+
+
+def _name_columns(
+    ax: Axes, sweep: Sweep, spans: list[tuple[int, int]], chosen: int, counts: list[int]
+) -> None:
+    resolution = sweep.table["resolution"].to_numpy(dtype=float)
+    names = [_short(resolution[a]) + (f"\nto {_short(resolution[b])}" if b > a else "") for a, b in spans]
+    small = SMALL if len(spans) > 14 else TICK
+    ax.set_xticks(range(len(spans)), names, fontsize=small)
+    above = ax.secondary_xaxis("top")
+    above.set_xticks(range(len(spans)), [str(count) for count in counts], fontsize=TICK)
+    above.tick_params(length=0, pad=1)
+    above.spines[:].set_visible(False)
+    ax.set_title(
+        "above each column its number of clusters; resolutions that hardly differ share a column",
+        loc="right",
+        fontsize=SMALL,
+        color=GREY,
+    )
+    if chosen >= 0:
+        for label in (ax.get_xticklabels()[chosen], above.get_xticklabels()[chosen]):
+            label.set_color(VERMILLION)
+            label.set_fontweight("bold")
+
+
+def _name_bars(ax: Axes, x: int, sizes: np.ndarray, starts: np.ndarray, names: list[str]) -> None:
+    low, high = sorted(ax.get_ylim())
+    for size, start, name in zip(sizes, starts, names, strict=True):
+        if size > 0.022 * (high - low):
+            ax.text(
+                x + _CHOSEN_BAR / 2 + 0.03, start + size / 2, name, ha="left", va="center", fontsize=SMALL, zorder=3
+            )
+
+
+def _against_resolution(ax: Axes, sweep: Sweep) -> None:
+    resolution = sweep.table["resolution"].to_numpy(dtype=float)
+    ax.set_xscale("log")
+    edges = _edges(resolution)
+    ax.set_xlim(edges[0], edges[-1])
+    wide = edges[-1] / edges[0] > _MANY_TICKS
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if wide else (1.0, 2.0, 5.0), numticks=12))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    if sweep.choice.index >= 0:
+        ax.axvline(resolution[sweep.choice.index], color=VERMILLION, linestyle="--", linewidth=1, zorder=0)
+
+
+def _edges(resolution: np.ndarray) -> np.ndarray:
+    """Put the borders between candidates half-way, on the logarithmic axis."""
+    logs = np.log(resolution)
+    if len(logs) == 1:
+        return np.exp(logs[0] + np.array([-0.5, 0.5]))
+    middles = (logs[1:] + logs[:-1]) / 2
+    ends = 1.5 * logs[[0, -1]] - 0.5 * logs[[1, -2]]
+    return np.exp(np.concatenate([ends[:1], middles, ends[1:]]))
+
+
+def _short(resolution: float) -> str:
+    return f"{resolution:.2g}"
