@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from scclr_ext.engine.config import MethodConfig
 
+_FINISHING_CELLS = 4096
+
 
 @dataclass(frozen=True)
 class Run:
@@ -77,9 +79,6 @@ def run(
     where = device_of(device)
     seeds = Seeds.from_random_state(random_state, where)
     data = DataInfo(matrix.shape[0], *gene_moments(matrix))
-    method = build(config, data, seeds.weights)
-    source = as_source(matrix, where)
-
     cells = _training_cells(config, data.n_cells, seeds)
     seen = None if batches is None else batches[cells]
     if seen is not None and len(np.unique(seen)) < 2:
@@ -91,18 +90,18 @@ def run(
     )
     neighbors = None
     if config.neighbor_probability > 0:
-        rep = principal_components(matrix[cells], data.mean, data.std, random_state)
+        rep, axes = principal_components(matrix[cells], data.mean, data.std, random_state)
         k = config.n_neighbors
         neighbors = nearest_neighbors(rep, k) if seen is None else mutual_neighbors(rep, seen, k)
-    history = fit(
-        method,
-        Subset(source, torch.from_numpy(cells)),
-        sampler,
-        fabric=make_fabric(where),
-        seeds=seeds,
-        neighbors=neighbors,
-        progress=progress,
-    )
+        data = data._replace(components=axes if seen is None else None)
+
+    method = build(config, data, seeds.weights)
+    source = as_source(matrix, where)
+    shown = Subset(source, torch.from_numpy(cells))
+    fabric = make_fabric(where)
+    history = fit(method, shown, sampler, fabric=fabric, seeds=seeds, neighbors=neighbors, progress=progress)
+    method.eval()
+    method.finish(shown.rows(torch.randperm(len(cells), generator=seeds.order)[:_FINISHING_CELLS]))
     embedding = embed(method, source)
     if not np.isfinite(embedding).all():
         msg = "The training diverged in its last steps. Lower `learning_rate`, or use the method's default preset."

@@ -29,17 +29,22 @@ def resolution_sweep(adata: AnnData, *, key: str = CLUSTERS_OBS) -> pd.DataFrame
     One row per candidate, lowest resolution first:
 
     `resolution`, `n_clusters`
-        What was tried, and the number of clusters it gave.
-    `modularity`, `separation`, `separation_q10`, `calinski_harabasz`, `silhouette`
-        The criteria. `separation` is the mean over the clusters, between 0 and 1, and `separation_q10` the tenth
-        percentile: what the worst separated clusters reach. NaN where a criterion is undefined.
+        What was tried, and the number of clusters it gave. Methods without a resolution, such as `"kmeans"`, have
+        only the latter.
+    `modularity`
+        Of the clusters on the neighbour graph.
+    `separation`, `separation_q10`
+        How deep the valley in the density of cells is between a cluster and its neighbours, from 0 to 1: the mean
+        over all cells, and what all but the worst tenth of the cells reach.
+    `calinski_harabasz`, `silhouette`
+        On the embedding, for comparison; NaN where they are undefined.
     `score`
-        The criteria combined.
+        What the choice goes by.
     `weight`
-        How much the candidate counts as the right one; the weights of all candidates sum to 1.
+        How much the candidate counts. The weights sum to 1, or are all 0 if no candidate's clusters are separated.
     `expected_ari`
-        The adjusted Rand index with the right partition to be expected from those weights; NaN if no candidate was
-        admissible.
+        Agreement (adjusted Rand index) with all candidates, each counted by its weight: what to expect if one of them
+        is right. NaN if no candidate's clusters are separated.
     `chosen`
         True for the candidate that was taken, and for none where all cells were left in one cluster.
 
@@ -58,8 +63,8 @@ def resolution_sweep(adata: AnnData, *, key: str = CLUSTERS_OBS) -> pd.DataFrame
 
     Notes
     -----
-    How cells move from each candidate to the next is kept in `uns[key]["flow"]`, and how sure the choice is in
-    `uns[key]["choice"]`.
+    How sure the choice is stands in `uns[key]["choice"]`, and how cells move from each candidate to the next in
+    `uns[key]["flow"]`.
 
     Examples
     --------

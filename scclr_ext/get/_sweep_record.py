@@ -1,8 +1,9 @@
-"""Reading the sweep over resolutions that `tl.contrastive_cluster` left, with errors that say what to run."""
+"""Reading the sweep that `tl.contrastive_cluster` left, with errors that say what to run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,8 @@ SWEEP_COLUMNS = (
 _FLOW_COLUMNS = ("step", "source", "target", "n_cells")
 
 
-class Choice(NamedTuple):
+@dataclass(frozen=True)
+class Choice:
     """Which candidate was taken, and how sure that is."""
 
     index: int
@@ -34,6 +36,7 @@ class Choice(NamedTuple):
     n_clusters: int
     expected_ari: float
     margin: float
+    """How much higher the score is than the runner-up's; infinite where there is none."""
     runner_up: int
     """Number of clusters of the runner-up; 0 where there is none."""
 
@@ -44,6 +47,11 @@ class Sweep(NamedTuple):
     table: pd.DataFrame
     choice: Choice
     flow: pd.DataFrame
+
+    @property
+    def axis(self) -> str:
+        """Column of the table that was swept: methods without a resolution try numbers of clusters."""
+        return "resolution" if "resolution" in self.table else "n_clusters"
 
 
 def read_sweep(adata: AnnData, key: str) -> Sweep:
@@ -67,12 +75,14 @@ def read_sweep(adata: AnnData, key: str) -> Sweep:
         raise ValueError(msg)
     if not {"sweep", "choice", "flow"} <= set(record):
         msg = (
-            f"adata.uns[{key!r}] holds no sweep over resolutions: the resolution or the number of clusters was given, "
-            f"or the method ({params['method']!r}) has none. Call `scclr_ext.tl.contrastive_cluster(adata)` without "
-            "`resolution` and `n_clusters`, with method 'leiden' or 'louvain'."
+            f"adata.uns[{key!r}] holds no sweep: the resolution or the number of clusters was given, or the method "
+            f"({params['method']!r}) finds it by itself. Call `scclr_ext.tl.contrastive_cluster(adata)` without "
+            "`resolution` and `n_clusters`, for example with method='leiden'."
         )
         raise ValueError(msg)
-    return Sweep(_table(record["sweep"], SWEEP_COLUMNS), _choice(record["choice"]), _table(record["flow"], _FLOW_COLUMNS))
+    return Sweep(
+        _table(record["sweep"], SWEEP_COLUMNS), _choice(record["choice"]), _table(record["flow"], _FLOW_COLUMNS)
+    )
 
 
 def _table(columns: Mapping[str, Any], first: tuple[str, ...]) -> pd.DataFrame:

@@ -158,8 +158,7 @@ def _colors(adata: AnnData, key: str, categories: pd.Index, *, neutral: bool) ->
 
 def _slot(ax: Axes, sizes: list[np.ndarray], gap: float, font: float) -> float:
     """Find the height, in cells, of a line of text: it grows with the columns that make room for it."""
-    figure = ax.get_figure(root=True)
-    lines = ax.get_window_extent().height / figure.dpi * 72 / (_LINE * font)
+    lines = ax.get_window_extent().height / ax.figure.dpi * 72 / (_LINE * font)
     slot = 0.0
     for _ in range(20):
         heights = [float(np.maximum(of_column, slot).sum() + gap * (len(of_column) - 1)) for of_column in sizes]

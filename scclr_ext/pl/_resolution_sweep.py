@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from anndata import AnnData
@@ -31,10 +31,12 @@ def resolution_sweep(
     Below a line that says what was chosen and how sure that is, the panels are:
 
     - *Number of clusters* at each resolution that was tried. A plateau is a number that many resolutions agree on.
-    - *Criteria*, each between its lowest and its highest value, and the score that combines them. Where they peak
-      together, the choice is easy.
-    - *Weight* of each candidate as bars, and the adjusted Rand index with the right partition to be expected of it.
-      One high bar is a clear case; a flat curve says that neighbouring candidates would do as well.
+      (Methods without a resolution, such as `"kmeans"`, try numbers of clusters, and this panel is left out.)
+    - *Criteria*, each between its lowest and its highest value, and the score that the choice goes by. Where they
+      peak together, the choice is easy.
+    - *Weight* of each candidate as bars, and its *expected ARI*: the agreement with all candidates, each counted by
+      its weight. The highest is chosen. A flat curve near 1 says that neighbouring candidates would do as well; one
+      that stays low says that good candidates contradict one another.
     - *River*: where cells go from each resolution to the next. A bar is a cluster and as high as it has cells. A
       cluster that splits once and for all is a structure of the data; one whose cells keep changing hands is not.
       Bars have the colour of the chosen cluster that most of their cells belong to.
@@ -76,8 +78,9 @@ def resolution_sweep(
     Notes
     -----
     Successive candidates between which no more than 0.5 % of the cells move, all together, share a column of the
-    river, and streams of less than 0.5 % of the cells are not drawn unless a cluster consists of them. Clusters are ordered such that few cells cross.
-    Colours of the chosen clusters are those of `uns["<key>_colors"]` where they exist.
+    river. Streams of less than 0.5 % of the cells are left out, unless they make up half of a cluster. Clusters are
+    ordered such that few cells cross. Colours of the chosen clusters are those of `uns["<key>_colors"]` where they
+    exist.
 
     Examples
     --------
@@ -112,15 +115,19 @@ def resolution_sweep(
     colors = _chosen_colors(adata, key, sweep.choice.n_clusters)
     heights = [_VERDICT, _CURVES, _RIVER]
     host = _host(ax, sum(heights))
-    axes = host.subplot_mosaic(
-        [[[["verdict"]]], [[["numbers", "criteria", "agreement"]]], [[["river"]]]], height_ratios=heights
+    curves: list[str] = (
+        ["numbers", "criteria", "agreement"] if sweep.axis == "resolution" else ["criteria", "agreement"]
     )
+    rows: list[Any] = [[[["verdict"]]], [[curves]], [[["river"]]]]
+    axes = host.subplot_mosaic(rows, height_ratios=heights)
     _sweep_panels.verdict(axes["verdict"], sweep)
-    _sweep_panels.numbers(axes["numbers"], sweep)
+    if "numbers" in axes:
+        _sweep_panels.numbers(axes["numbers"], sweep)
     _sweep_panels.criteria(axes["criteria"], sweep)
     _sweep_panels.agreement(axes["agreement"], sweep)
     _sweep_panels.river(axes["river"], sweep, colors)
-    return finish(list(axes.values()), show=show, return_fig=return_fig)
+    # The mosaic is in no order that is promised: what comes back is a list.
+    return finish([axes[name] for name in ("verdict", *curves, "river")], show=show, return_fig=return_fig)
 
 
 def _chosen_colors(adata: AnnData, key: str, n_clusters: int) -> dict[str, str]:

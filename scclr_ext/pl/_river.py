@@ -76,7 +76,9 @@ def stack(
     return [start + (max(heights) - height) / 2 for start, height in zip(starts, heights, strict=True)]
 
 
-def draw_bars(ax: Axes, x: float, width: float, sizes: NDArray[np.int64], starts: NDArray[np.float64], colors: Sequence[str]) -> None:
+def draw_bars(
+    ax: Axes, x: float, width: float, sizes: NDArray[np.int64], starts: NDArray[np.float64], colors: Sequence[str]
+) -> None:
     """Draw one column."""
     ax.bar(x, sizes, width, bottom=starts, color=colors, edgecolor="white", linewidth=0.3, zorder=2)
 
@@ -109,7 +111,7 @@ def draw_bands(
         lower = [(x[1], b + width), (middle, b + width), (middle, a + width), (x[0], a + width)]
         paths.append(Path([*upper, *lower, (x[0], a)], _CODES))
     ax.add_collection(
-        PathCollection(paths, facecolors=[colors[i] for i in shown], edgecolors="none", alpha=0.45, zorder=1),
+        PathCollection(paths, facecolors=[colors[i] for i in shown.tolist()], edgecolors="none", alpha=0.45, zorder=1),
         autolim=False,
     )
 

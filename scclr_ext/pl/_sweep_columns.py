@@ -60,10 +60,11 @@ def sweep_columns(sweep: Sweep) -> SweepColumns:
     for c in range(len(spans) - 1):
         step = steps[spans[c][1]]
         source, target = np.arange(counts[spans[c][1]]), np.arange(counts[spans[c + 1][0]])
+        # From the numbers that the step knows to those of the candidates that are drawn; within a column all match.
         for match in reversed(matches[shown[c] : spans[c][1]]):
-            source = match.back[source]
+            source = source if match is None else match.back[source]
         for match in matches[spans[c + 1][0] : shown[c + 1]]:
-            target = match.forth[target]
+            target = target if match is None else match.forth[target]
         bands.append(
             pd.DataFrame(
                 {

@@ -29,8 +29,9 @@ _CRITERIA = {
     "modularity": ("modularity", "#56B4E9", "--", "^"),
     "score": ("score", "black", "-", ""),
 }
+_NAMES = {"resolution": "resolution", "n_clusters": "number of clusters"}
 _MANY_TICKS = 60
-"""Ratio of the resolutions above which each decade has two ticks instead of three."""
+"""Ratio of the highest to the lowest resolution above which each decade has two ticks instead of three."""
 _BAR, _CHOSEN_BAR = 0.16, 0.24
 _GAPS = 0.35
 """Gaps between the bars of the tallest column, all together, as a share of the cells."""
@@ -41,19 +42,19 @@ def verdict(ax: Axes, sweep: Sweep) -> None:
     ax.set_axis_off()
     choice = sweep.choice
     if choice.index < 0:
-        text = "One cluster: at no resolution are the clusters separated"
+        text = "One cluster: no candidate's clusters are separated"
     else:
-        resolution = float(sweep.table["resolution"].iloc[choice.index])
-        noun = "cluster" if choice.n_clusters == 1 else "clusters"
-        text = f"{choice.n_clusters} {noun}, at resolution {_short(resolution)}"
+        text = f"{choice.n_clusters} clusters"
+        if sweep.axis == "resolution":
+            text += f", at resolution {_short(_tried(sweep)[choice.index])}"
     ax.text(0, 0.5, text, fontsize=TITLE + 2, fontweight="bold", color=VERMILLION, va="center")
     sure = []
     if np.isfinite(choice.expected_ari):
         sure.append(f"expected ARI {choice.expected_ari:.2f}")
     if choice.runner_up > 0:
-        margin = f", {choice.margin:.2f} behind" if np.isfinite(choice.margin) else ""
-        noun = "cluster" if choice.runner_up == 1 else "clusters"
-        sure.append(f"runner-up: {choice.runner_up} {noun}{margin}")
+        # The choice goes by agreement: a candidate that few others agree with may have the better score.
+        side = "lower" if choice.margin >= 0 else "higher"
+        sure.append(f"runner-up: {choice.runner_up} clusters, score {abs(choice.margin):.2f} {side}")
     elif choice.index >= 0:
         sure.append("no runner-up")
     ax.text(1, 0.5, "; ".join(sure), fontsize=LABEL, color=GREY, va="center", ha="right")
@@ -68,7 +69,7 @@ def numbers(ax: Axes, sweep: Sweep) -> None:
     ax.plot(table["resolution"], table["n_clusters"], color=BLUE, linewidth=1.4, marker="o", markersize=3)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
     ax.set_ylim(bottom=0)
-    _against_resolution(ax, sweep)
+    _along_sweep(ax, sweep)
     if sweep.choice.index >= 0:
         row = table.iloc[sweep.choice.index]
         ax.plot(row["resolution"], row["n_clusters"], "o", color=VERMILLION, markersize=6, zorder=3)
@@ -76,7 +77,7 @@ def numbers(ax: Axes, sweep: Sweep) -> None:
 
 def criteria(ax: Axes, sweep: Sweep) -> None:
     """Draw the criteria, each from its lowest to its highest value."""
-    dress(ax, "Criteria, each scaled to 0 to 1", xlabel="resolution")
+    dress(ax, "Criteria, each scaled to 0 to 1", xlabel=_NAMES[sweep.axis])
     for column, (label, color, dashes, marker) in _CRITERIA.items():
         if column not in sweep.table or not sweep.table[column].notna().any():
             continue
@@ -86,7 +87,7 @@ def criteria(ax: Axes, sweep: Sweep) -> None:
         scaled = (values - low) / (high - low) if high > low else values - low
         width = 2.2 if column == "score" else 1.1
         ax.plot(
-            sweep.table["resolution"],
+            _tried(sweep),
             scaled,
             color=color,
             linestyle=dashes,
@@ -96,18 +97,18 @@ def criteria(ax: Axes, sweep: Sweep) -> None:
             label=label,
         )
     ax.set_ylim(-0.05, 1.05)
-    _against_resolution(ax, sweep)
+    _along_sweep(ax, sweep)
     ax.legend(fontsize=SMALL, loc="upper left", bbox_to_anchor=(1.0, 1.0), **LEGEND | {"handlelength": 2.6})
 
 
 def agreement(ax: Axes, sweep: Sweep) -> None:
     """Draw the weight of each candidate as a bar, and the agreement to expect of it as a curve."""
-    dress(ax, "Weight and expected ARI", xlabel="resolution")
+    dress(ax, "Weight and expected ARI", xlabel=_NAMES[sweep.axis])
     table = sweep.table
     if "expected_ari" not in table or not table["expected_ari"].notna().any():
-        note(ax, "no candidate is admissible:\nthe clusters are not separated")
+        note(ax, "no candidate's clusters\nare separated")
         return
-    x = table["resolution"].to_numpy(dtype=float)
+    x = _tried(sweep)
     edges = _edges(x)
     chosen = np.arange(len(table)) == sweep.choice.index
     ax.bar(
@@ -122,7 +123,7 @@ def agreement(ax: Axes, sweep: Sweep) -> None:
     ax.plot(x, table["expected_ari"], color=BLUE, linewidth=1.4, marker="o", markersize=3)
     ax.plot(x[chosen], table["expected_ari"][chosen], "o", color=VERMILLION, markersize=6, zorder=3)
     ax.set_ylim(min(0.0, float(table["expected_ari"].min()) - 0.05), 1.05)
-    _against_resolution(ax, sweep)
+    _along_sweep(ax, sweep)
     # Grey stands for all bars, the chosen one included.
     handles = [ax.lines[0], Patch(color=LIGHT_GREY)]
     ax.legend(handles, ["expected ARI", "weight"], fontsize=SMALL, loc="best", **LEGEND)
@@ -130,9 +131,9 @@ def agreement(ax: Axes, sweep: Sweep) -> None:
 
 def river(ax: Axes, sweep: Sweep, cluster_colors: Mapping[str, str]) -> None:
     """Draw how cells move from each resolution to the next."""
-    dress(ax, "Where cells go as the resolution rises", xlabel="resolution")
+    dress(ax, f"Where cells go as the {_NAMES[sweep.axis]} rises")
     if len(sweep.table) < 2:
-        note(ax, "a single resolution was tried:\nthere is nothing to compare it with")
+        note(ax, f"a single {_NAMES[sweep.axis]} was tried:\nthere is nothing to compare it with")
         return
     columns = sweep_columns(sweep)
     colors = column_colors(columns, cluster_colors)
@@ -164,27 +165,24 @@ def river(ax: Axes, sweep: Sweep, cluster_colors: Mapping[str, str]) -> None:
         _name_bars(ax, columns.chosen, sizes[columns.chosen], starts[columns.chosen], list(cluster_colors))
 
 
-def _name_columns(
-    ax: Axes, sweep: Sweep, spans: list[tuple[int, int]], chosen: int, counts: list[int]
-) -> None:
-    resolution = sweep.table["resolution"].to_numpy(dtype=float)
-    names = [_short(resolution[a]) + (f"\nto {_short(resolution[b])}" if b > a else "") for a, b in spans]
+def _name_columns(ax: Axes, sweep: Sweep, spans: list[tuple[int, int]], chosen: int, counts: list[int]) -> None:
+    tried = _tried(sweep)
+    names = [_short(tried[a]) + (f"\nto {_short(tried[b])}" if b > a else "") for a, b in spans]
     small = SMALL if len(spans) > 14 else TICK
     ax.set_xticks(range(len(spans)), names, fontsize=small)
-    above = ax.secondary_xaxis("top")
-    above.set_xticks(range(len(spans)), [str(count) for count in counts], fontsize=TICK)
-    above.tick_params(length=0, pad=1)
-    above.spines[:].set_visible(False)
-    ax.set_title(
-        "above each column its number of clusters; resolutions that hardly differ share a column",
-        loc="right",
-        fontsize=SMALL,
-        color=GREY,
-    )
-    if chosen >= 0:
-        for label in (ax.get_xticklabels()[chosen], above.get_xticklabels()[chosen]):
-            label.set_color(VERMILLION)
-            label.set_fontweight("bold")
+    labels = ax.get_xticklabels()[max(chosen, 0) : chosen + 1]
+    words = _NAMES[sweep.axis]
+    if sweep.axis == "resolution":
+        above = ax.secondary_xaxis("top")
+        above.set_xticks(range(len(spans)), [str(count) for count in counts], fontsize=TICK)
+        above.tick_params(length=0, pad=1)
+        above.spines[:].set_visible(False)
+        labels += above.get_xticklabels()[max(chosen, 0) : chosen + 1]
+        words += " (above: number of clusters); resolutions between which few cells move share a column"
+    ax.set_xlabel(words, fontsize=TICK)
+    for label in labels:
+        label.set_color(VERMILLION)
+        label.set_fontweight("bold")
 
 
 def _name_bars(ax: Axes, x: int, sizes: np.ndarray, starts: np.ndarray, names: list[str]) -> None:
@@ -196,22 +194,26 @@ def _name_bars(ax: Axes, x: int, sizes: np.ndarray, starts: np.ndarray, names: l
             )
 
 
-def _against_resolution(ax: Axes, sweep: Sweep) -> None:
-    resolution = sweep.table["resolution"].to_numpy(dtype=float)
+def _along_sweep(ax: Axes, sweep: Sweep) -> None:
+    tried = _tried(sweep)
     ax.set_xscale("log")
-    edges = _edges(resolution)
+    edges = _edges(tried)
     ax.set_xlim(edges[0], edges[-1])
     wide = edges[-1] / edges[0] > _MANY_TICKS
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if wide else (1.0, 2.0, 5.0), numticks=12))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     if sweep.choice.index >= 0:
-        ax.axvline(resolution[sweep.choice.index], color=VERMILLION, linestyle="--", linewidth=1, zorder=0)
+        ax.axvline(tried[sweep.choice.index], color=VERMILLION, linestyle="--", linewidth=1, zorder=0)
 
 
-def _edges(resolution: np.ndarray) -> np.ndarray:
+def _tried(sweep: Sweep) -> np.ndarray:
+    return sweep.table[sweep.axis].to_numpy(dtype=float)
+
+
+def _edges(tried: np.ndarray) -> np.ndarray:
     """Put the borders between candidates half-way, on the logarithmic axis."""
-    logs = np.log(resolution)
+    logs = np.log(tried)
     if len(logs) == 1:
         return np.exp(logs[0] + np.array([-0.5, 0.5]))
     middles = (logs[1:] + logs[:-1]) / 2
@@ -219,5 +221,5 @@ def _edges(resolution: np.ndarray) -> np.ndarray:
     return np.exp(np.concatenate([ends[:1], middles, ends[1:]]))
 
 
-def _short(resolution: float) -> str:
-    return f"{resolution:.2g}"
+def _short(value: float) -> str:
+    return f"{value:.2g}"

@@ -46,6 +46,8 @@ class Choice:
         Score of the best candidate like the chosen one minus that of the best candidate unlike it.
     runner_up
         Number of clusters of the latter; 0 where there is none.
+    stability
+        Mean agreement (ARI) of the chosen candidate with clusterings of random subsets of the cells.
     """
 
     index: int
@@ -53,6 +55,18 @@ class Choice:
     expected_ari: float
     margin: float
     runner_up: int
+    stability: float = float("nan")
+
+    @property
+    def confidence(self) -> float:
+        """Geometric mean of expected agreement, stability and separation: 0 to 1, NaN for a single cluster.
+
+        On the labelled sets at hand choices below 0.8 were often off, above 0.95 nearly always good.
+        """
+        if self.index < 0:
+            return float("nan")
+        separation = float(self.table["separation"].iloc[self.index])
+        return float(np.cbrt(max(0.0, self.expected_ari) * max(0.0, self.stability) * separation))
 
     @property
     def n_clusters(self) -> int:
@@ -67,6 +81,8 @@ class Choice:
             "expected_ari": self.expected_ari,
             "margin": self.margin,
             "runner_up": self.runner_up,
+            "stability": self.stability,
+            "confidence": self.confidence,
         }
 
 

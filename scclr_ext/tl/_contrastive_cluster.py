@@ -95,8 +95,9 @@ def contrastive_cluster(
     neighbour graph, which asks for enough clusters, times the depth of the valley in the density of cells between each
     cluster and its neighbours (to the power 0.3, reached by all but a tenth of the cells), which asks for no more than
     there are. Chosen is the candidate with the highest mean agreement with all candidates, weighted by their scores.
-    Above 50 000 cells this is done on a random sample of that size, and the other cells join the cluster of most of
-    their nearest neighbours in the sample.
+    How sure the choice is, is the geometric mean of that agreement, of the agreement with clusterings of 80 % of the
+    cells, and of the separation. Above 20 000 cells all this is done on a random sample of that size, and the other
+    cells join the cluster of most of their nearest neighbours in the sample.
 
     Examples
     --------
@@ -152,7 +153,7 @@ def _how_sure(record: dict[str, Any]) -> str:
     if choice["index"] < 0:
         return " (no gap between any clusters was found)"
     rival = f", else {choice['runner_up']}" if choice["runner_up"] else ""
-    return f" (agreement with other good candidates {choice['expected_ari']:.2f}{rival})"
+    return f" (confidence {choice['confidence']:.2f}{rival})"
 
 
 def _cut_graph(

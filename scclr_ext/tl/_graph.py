@@ -6,9 +6,18 @@ import numpy as np
 import scanpy as sc
 from anndata import AnnData
 
+_EXACT_CELLS = 50_000
+"""Up to here the exact search takes seconds; beyond, scanpy's approximate one is quicker."""
+
 
 def neighbor_graph(rep: np.ndarray, use_rep: str, n_neighbors: int, random_state: int) -> AnnData:
     """Build the graph with scanpy, in an AnnData of its own: whatever fails, the user's stays as it was."""
     work = AnnData(np.zeros((len(rep), 0), dtype=np.float32), obsm={use_rep: rep})
-    sc.pp.neighbors(work, n_neighbors=min(n_neighbors, len(rep) - 1), use_rep=use_rep, random_state=random_state)
+    sc.pp.neighbors(
+        work,
+        n_neighbors=min(n_neighbors, len(rep) - 1),
+        use_rep=use_rep,
+        transformer="sklearn" if len(rep) <= _EXACT_CELLS else None,
+        random_state=random_state,
+    )
     return work

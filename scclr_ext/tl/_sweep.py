@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from scclr_ext.tl._choose import choose_partition
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 
 _RESOLUTIONS = np.geomspace(0.02, 3.0, 20)
 _NUMBERS = (*range(2, 16), 18, 21, 25, 30)
-_MANY_CELLS = 50_000
+_MANY_CELLS = 20_000
 """With more cells, candidates are made and compared on a sample of this many; the rest join by their neighbours."""
+_DRAWS, _SHARE = 3, 0.8
 
 
 class Sweep(NamedTuple):
@@ -65,6 +68,9 @@ def sweep(
     grid, name = (_RESOLUTIONS, "resolution") if method in GRAPH_METHODS else (_numbers(len(rep)), "n_clusters")
     partitions = [by_size(_cut(rep, graph, method, value, random_state)) for value in grid]
     choice = choose_partition(rep, graph, partitions, batches=batches, random_state=random_state)
+    if choice.index >= 0:
+        stable = _stability(rep, graph, method, float(grid[choice.index]), partitions[choice.index], random_state)
+        choice = replace(choice, stability=stable)
     labels = partitions[choice.index] if choice.index >= 0 else np.zeros(len(rep), dtype=np.int64)
     if cells is not None and choice.index >= 0:
         # The sample's cells keep their label; every other cell takes that of most of its neighbours in the sample.
@@ -88,6 +94,19 @@ def _cut(rep: np.ndarray, graph: Any, method: str, value: float, random_state: i
     if method in GRAPH_METHODS:
         return GRAPH_METHODS[method](graph, float(value), random_state)
     return REP_METHODS[method].fit(rep, graph, int(value), random_state)
+
+
+def _stability(
+    rep: np.ndarray, graph: Any, method: str, value: float, labels: NDArray[np.int64], random_state: int
+) -> float:
+    """Mean ARI of a partition with those of random subsets of the cells, cut at the same setting."""
+    rng = np.random.default_rng(random_state)
+    agreement = []
+    for _ in range(_DRAWS):
+        cells = np.sort(rng.choice(len(rep), int(_SHARE * len(rep)), replace=False))
+        again = _cut(rep[cells], graph[cells][:, cells], method, value, random_state)
+        agreement.append(adjusted_rand_score(labels[cells], again))
+    return float(np.mean(agreement))
 
 
 def _flow(partitions: list[NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:

@@ -112,7 +112,7 @@ def test_principal_components_against_a_singular_value_decomposition(convert) ->
     z = np.minimum((dense.astype(float) - mean) / np.where(std > 0, std, 1), 10)
     z -= z.mean(0)
     u, s, _ = np.linalg.svd(z, full_matrices=False)
-    found = principal_components(convert(dense), mean, std, 0)
+    found = principal_components(convert(dense), mean, std, 0).rep
     assert found.dtype == np.float32
     assert found.shape == (40, 11)
     assert np.abs(found) == pytest.approx(np.abs(u * s)[:, :11], abs=2e-3)
@@ -122,6 +122,6 @@ def test_principal_components_against_a_singular_value_decomposition(convert) ->
 @pytest.mark.parametrize("shape", [(2, 5), (5, 2), (3, 3), (5, 1)])
 def test_principal_components_of_very_little(shape) -> None:
     dense = np.random.default_rng(0).gamma(1.0, size=shape).astype(np.float32)
-    found = principal_components(sparse.csr_matrix(dense), *gene_moments(dense), 0)
+    found = principal_components(sparse.csr_matrix(dense), *gene_moments(dense), 0).rep
     assert len(found) == shape[0]
     assert np.isfinite(found).all()

@@ -41,11 +41,11 @@ def sweep_record(
         "calinski_harabasz": np.where(n_clusters > 1, 500 - 20.0 * np.abs(x), np.nan),
         "silhouette": np.where(n_clusters > 1, 0.5 - 0.02 * np.abs(x + 1), np.nan),
         "score": 1 - 0.1 * np.abs(x),
-        "weight": weight / weight.sum(),
+        "weight": weight / weight.sum() if index >= 0 else np.zeros(n),
         "expected_ari": 0.85 - 0.03 * np.abs(x) if index >= 0 else np.full(n, np.nan),
     } | (criteria or {})
     found = n_clusters[index] if index >= 0 else 1
-    others = [k for k in n_clusters if k != found]
+    others = [k for k in n_clusters if k not in {found, 1}]
     return {
         "params": {
             "use_rep": "X_clr",
@@ -59,7 +59,7 @@ def sweep_record(
             "index": index,
             "n_clusters": int(found),
             "expected_ari": float(made["expected_ari"][index]) if index >= 0 else float("nan"),
-            "margin": 0.04,
+            "margin": 0.04 if others and index >= 0 else float("inf" if index >= 0 else "nan"),
             "runner_up": int(others[0]) if others and index >= 0 else 0,
         },
         "flow": flow_of(partitions),
@@ -67,7 +67,12 @@ def sweep_record(
 
 
 def make_swept(
-    n_obs: int = 600, counts: tuple[int, ...] = (1, 2, 3, 3, 5, 8), index: int = 3, *, moving: float = 0.02, seed: int = 0
+    n_obs: int = 600,
+    counts: tuple[int, ...] = (1, 2, 3, 3, 5, 8),
+    index: int = 3,
+    *,
+    moving: float = 0.02,
+    seed: int = 0,
 ) -> AnnData:
     """Nested partitions into so many clusters, in which a share `moving` of the cells is somewhere else each time."""
     rng = np.random.default_rng(seed)

@@ -188,6 +188,15 @@ def test_a_batch_of_empty_cells_has_no_say(counts) -> None:
     assert chosen(empty) == chosen(full)
 
 
+def test_a_batch_of_two_cells_has_no_say(counts) -> None:
+    large = counts[:100].copy()
+    both = counts[:102].copy()
+    both.obs["run"] = np.repeat(["large", "small"], [100, 2])
+    contrastive_preprocess(large, n_top_genes=30)
+    contrastive_preprocess(both, n_top_genes=30, batch_key="run")
+    assert chosen(both) == chosen(large)
+
+
 def test_more_genes_wanted_than_a_batch_has(counts) -> None:
     counts.obs["run"] = np.repeat(["large", "small"], [196, 4])
     contrastive_preprocess(counts, n_top_genes=270, batch_key="run")

@@ -26,11 +26,16 @@ class StepOutput(NamedTuple):
 
 
 class DataInfo(NamedTuple):
-    """What a method has to know of the data to build its networks."""
+    """What a method has to know of the data to build its networks.
+
+    Moments are per gene; `components` are the axes of the PCA of the standardised genes, shape
+    ``(components, genes)``, for methods that ask for them.
+    """
 
     n_cells: int
     mean: np.ndarray
     std: np.ndarray
+    components: np.ndarray | None = None
 
     @property
     def n_genes(self) -> int:
@@ -69,6 +74,9 @@ class Method(nn.Module, ABC, Generic[C]):
 
     def after_step(self) -> None:
         """Do what follows an optimiser step; nothing by default."""
+
+    def finish(self, x: Tensor) -> None:
+        """Set, after the training, what depends on a sample of the cells, ``(cells, genes)``; nothing by default."""
 
     @property
     @abstractmethod

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -31,6 +32,10 @@ class ScclrConfig(MethodConfig):
         Widths of the hidden layers, each batch-normalised.
     embedding_dim
         Dimensions of the embedding.
+    pca
+        Put the principal components of the same genes beside the learned dimensions, both scaled to the same total
+        variance: what is linear need not be learned, and differences that the masking drowns are kept. Not with
+        batches, whose effect the components would bring back.
     head
         Widths of the projection head on which the loss acts. The embedding is what goes into it: the loss wants
         cells spread evenly over a sphere, and the head takes that wish upon itself (Chen et al. 2020, section 4.2).
@@ -38,19 +43,21 @@ class ScclrConfig(MethodConfig):
     Examples
     --------
     >>> from scclr_ext.engine.methods import ScclrConfig
-    >>> ScclrConfig(steps=600).mask_rate
+    >>> ScclrConfig(steps=1000).mask_rate
     0.8
     """
 
-    steps: int | None = 300
+    steps: int | None = 600
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warm_up: float = 0.1
-    neighbor_probability: float = 0.5
+    neighbor_probability: float = 0.8
+    n_neighbors: int = 30
     mask_rate: float = 0.8
     hidden: tuple[int, ...] = (256,)
     embedding_dim: int = 64
     head: tuple[int, ...] = (64, 64)
+    pca: bool = True
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
@@ -66,12 +73,18 @@ SCCLR_PRESETS = {"default": ScclrConfig()}
 class Scclr(Method[ScclrConfig]):
     """One encoder and a head; both views pass together."""
 
+    axes: Tensor
+    scales: Tensor
+
     def __init__(self, config: ScclrConfig, data: DataInfo, generator: Generator) -> None:
         super().__init__(config, data)
         self.views = Views([Mask(config.mask_rate)])
         self.body = mlp((data.n_genes, *config.hidden, config.embedding_dim), generator, batch_norm=True, init="xavier")
         self.head = mlp((config.embedding_dim, *config.head), generator, batch_norm=True, init="xavier")
         self._full_batch = min(config.batch_size, data.n_cells)
+        axes = np.zeros((0, data.n_genes)) if data.components is None or not config.pca else data.components
+        self.register_buffer("axes", torch.as_tensor(axes, dtype=torch.float32))
+        self.register_buffer("scales", torch.ones(2))
 
     def forward(self, x: Tensor, generator: Generator, partner: Tensor | None = None) -> StepOutput:
         """Compare two views of a minibatch."""
@@ -81,8 +94,20 @@ class Scclr(Method[ScclrConfig]):
         return StepOutput(nt_xent(first, second, self.config.temperature), first, second)
 
     def represent(self, x: Tensor) -> Tensor:
-        """Embed cells with the representation before the head."""
-        return self.body(self.scaling(x))
+        """Embed cells with the representation before the head, and the principal components beside it."""
+        learned, linear = self._parts(x)
+        return torch.cat([learned * self.scales[0], linear * self.scales[1]], dim=1) if len(self.axes) else learned
+
+    @torch.no_grad()
+    def finish(self, x: Tensor) -> None:
+        """Give both parts of the embedding the same total variance over `x`: one."""
+        for i, part in enumerate(self._parts(x)):
+            variance = part.var(dim=0, correction=0).sum() if part.numel() else x.new_ones(())
+            self.scales[i] = variance.clamp(min=torch.finfo(x.dtype).tiny).rsqrt()
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        scaled = self.scaling(x)
+        return self.body(scaled), scaled @ self.axes.T
 
     @property
     def chance_loss(self) -> float:
