@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--method", default="clear", help="clear or contrastive-sc (%(default)s)")
+    add("--method", default="clear", help="scclr, clear or contrastive-sc (%(default)s)")
     add("--preset", help="default, paper or code")
     add("--layer", help="take the values from this layer")
     add("--batch-key", help="column of obs with the batch of each cell")

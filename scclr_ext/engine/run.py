@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scclr_ext.engine.config import MethodConfig
 
 _FINISHING_CELLS = 4096
+_FEWEST_NEIGHBORS, _CELLS_PER_NEIGHBOR = 3, 20
+"""In a small data set many neighbours are not near: a twentieth of the cells at most, or three."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def run(
     neighbors = None
     if config.neighbor_probability > 0:
         rep, axes = principal_components(matrix[cells], data.mean, data.std, random_state)
-        k = config.n_neighbors
+        k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(cells) // _CELLS_PER_NEIGHBOR))
         neighbors = nearest_neighbors(rep, k) if seen is None else mutual_neighbors(rep, seen, k)
         data = data._replace(components=axes if seen is None else None)
 

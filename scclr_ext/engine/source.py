@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
 if TYPE_CHECKING:
     from scipy import sparse
     from torch import Tensor
+
+_CHUNK = 4_000_000
 
 
 class Source(Protocol):
@@ -84,10 +85,17 @@ def gene_moments(
     matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (with ``n - 1``, as scanpy's `scale`) of each gene, float32, shape ``(genes,)``."""
-    n = matrix.shape[0]
+    n, n_genes = matrix.shape
     if isinstance(matrix, np.ndarray):
         mean, variance = matrix.mean(axis=0, dtype=np.float64), matrix.var(axis=0, dtype=np.float64)
     else:
-        mean, variance = mean_variance_axis(matrix, axis=0)  # accumulates in float64
+        total, squares = np.zeros(n_genes), np.zeros(n_genes)
+        for start in range(0, matrix.nnz, _CHUNK):  # in double precision, a piece at a time
+            genes = matrix.indices[start : start + _CHUNK]
+            values = matrix.data[start : start + _CHUNK].astype(np.float64)
+            total += np.bincount(genes, weights=values, minlength=n_genes)
+            squares += np.bincount(genes, weights=values**2, minlength=n_genes)
+        mean = total / n
+        variance = np.maximum(squares / n - mean**2, 0)
     std = np.sqrt(variance * (n / max(n - 1, 1)))
     return mean.astype(np.float32), std.astype(np.float32)

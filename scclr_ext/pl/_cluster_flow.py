@@ -92,7 +92,7 @@ def cluster_flow(
     >>> import scclr_ext as clr
     >>> obs = pd.DataFrame({"a": ["x", "x", "x", "y"], "b": ["1", "1", "2", "2"]}, index=list("pqrs"))
     >>> fig = clr.pl.cluster_flow(AnnData(obs=obs), "a", "b", return_fig=True)
-    >>> [bar.get_height() for bar in fig.axes[0].patches]
+    >>> [int(bar.get_height()) for bar in fig.axes[0].patches]
     [3, 1, 2, 2]
     >>> plt.close(fig)
     """

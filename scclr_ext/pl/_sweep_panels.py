@@ -214,10 +214,11 @@ def _tried(sweep: Sweep) -> np.ndarray:
 def _edges(tried: np.ndarray) -> np.ndarray:
     """Put the borders between candidates half-way, on the logarithmic axis."""
     logs = np.log(tried)
-    if len(logs) == 1:
-        return np.exp(logs[0] + np.array([-0.5, 0.5]))
     middles = (logs[1:] + logs[:-1]) / 2
-    ends = 1.5 * logs[[0, -1]] - 0.5 * logs[[1, -2]]
+    if np.ptp(logs) > 0:
+        ends = 1.5 * logs[[0, -1]] - 0.5 * logs[[1, -2]]
+    else:  # one candidate, or several that came to the same number of clusters
+        ends = logs[[0, -1]] + np.array([-0.5, 0.5])
     return np.exp(np.concatenate([ends[:1], middles, ends[1:]]))
 
 

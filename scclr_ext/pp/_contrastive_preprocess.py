@@ -43,8 +43,8 @@ def contrastive_preprocess(
     ----------
     {adata}
     method
-        Whose recipe to follow. `"clear"`: 10 000 counts per cell, 2 000 genes. `"contrastive-sc"`: the median
-        library size, 500 genes. Both take the natural logarithm of one plus the value, and the genes with the
+        Whose recipe to follow. `"clear"` and `"scclr"`: 10 000 counts per cell, 2 000 genes. `"contrastive-sc"`: the
+        median library size, 500 genes. All take the natural logarithm of one plus the value, and the genes with the
         highest normalised dispersion (scanpy's `flavor="seurat"`).
     n_top_genes
         Number of genes to choose; None takes the recipe's.
@@ -141,7 +141,7 @@ def contrastive_preprocess(
         "layer": layer or "X",
         "n_top_genes": int(table[_keys.HIGHLY_VARIABLE_VAR].sum()),
         "batch_key": batch_key or "",
-        "target_sum": "median" if recipe.target_sum is None else recipe.target_sum,
+        "target_sum": "kept" if units == "log-normalized" else recipe.target_sum or "median",
     }
     if subset:
         target._inplace_subset_var(table[_keys.HIGHLY_VARIABLE_VAR].to_numpy())

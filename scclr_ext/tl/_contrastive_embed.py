@@ -55,17 +55,18 @@ def contrastive_embed(
     {adata}
         Its values are log-normalised, as :func:`scclr_ext.pp.contrastive_preprocess` leaves them.
     method
-        `"clear"` (Han et al. 2022), `"contrastive-sc"` (Ciortan & Defrance 2021), or a config object
-        (:class:`~scclr_ext.engine.methods.ClearConfig`, ...), through which every constant can be set.
+        `"scclr"` (ours, recommended), `"clear"` (Han et al. 2022), `"contrastive-sc"` (Ciortan & Defrance 2021), or a
+        config object (:class:`~scclr_ext.engine.methods.ClearConfig`, ...), through which every constant can be set.
     preset
         `"default"` (as None): what we recommend. `"paper"`: the constants of the paper's text. `"code"`: those of
-        the authors' program, where the two differ.
+        the authors' program, where the two differ. `"scclr"` has the default only.
     {layer}
     mask_var
         Genes the model sees: a boolean column of `var` or a boolean array; None for all genes. `"auto"` is
         `"highly_variable"` where that column exists, else all genes.
     {batch_key}
-        Every minibatch is then drawn from one batch, so that cells are never told apart by their batch.
+        Every minibatch is then drawn from one batch, so that cells are never told apart by their batch; `"scclr"` also
+        draws together cells of different batches that are mutual nearest neighbours.
     {key_added}
     n_epochs
         Train for this many passes over the cells instead of what the method says.

@@ -116,7 +116,7 @@ def test_principal_components_against_a_singular_value_decomposition(convert) ->
     assert found.dtype == np.float32
     assert found.shape == (40, 11)
     assert np.abs(found) == pytest.approx(np.abs(u * s)[:, :11], abs=2e-3)
-    assert np.array_equal(principal_components(convert(dense), mean, std, 0), found)
+    assert np.array_equal(principal_components(convert(dense), mean, std, 0).rep, found)
 
 
 @pytest.mark.parametrize("shape", [(2, 5), (5, 2), (3, 3), (5, 1)])

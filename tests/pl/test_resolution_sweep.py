@@ -14,7 +14,6 @@ import scanpy as sc
 from anndata import read_h5ad
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 import scclr_ext as clr
 from scclr_ext.get._sweep_record import read_sweep
@@ -41,7 +40,7 @@ def panels(adata, **options):
     return axes
 
 
-def bars(ax) -> list[Rectangle]:
+def bars(ax):
     return [patch for container in ax.containers for patch in container]
 
 
@@ -58,8 +57,12 @@ def test_what_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not shown
     assert clr.pl.resolution_sweep(adata, show=True) is None
     assert len(shown) == 1
-    monkeypatch.setattr(sc.settings, "autoshow", False)
-    assert isinstance(clr.pl.resolution_sweep(adata), list)
+    usual = sc.settings.autoshow
+    try:
+        sc.settings.autoshow = False
+        assert isinstance(clr.pl.resolution_sweep(adata), list)
+    finally:
+        sc.settings.autoshow = usual
 
 
 @pytest.mark.parametrize("index", [3, -1])
@@ -210,10 +213,10 @@ def test_clusters_that_change_rank_keep_their_bar() -> None:
         adata.uns["clr_clusters"] = sweep_record(partitions, np.geomspace(0.1, 1, 4), index)
         columns = sweep_columns(read_sweep(adata, "clr_clusters"))
         assert columns.spans == [(0, 0), (1, 2), (3, 3)]
-        # The cluster that loses its first 100 cells is the one that holds the first cells in the candidate drawn.
+        # The cluster with the first cells loses 98 of the first 100: two had left before.
         first = partitions[index][50]
         split = columns.river.bands[1].query("source == @first")
-        assert sorted(split["n_cells"]) == [100, 299]
+        assert sorted(split["n_cells"]) == [98, 301]
         assert columns.river.bands[0].groupby("target")["n_cells"].sum().loc[first] == 401
 
 
@@ -249,6 +252,14 @@ def test_a_sweep_over_numbers_of_clusters() -> None:
     assert words(axes[0]).startswith("3 clusters |")
     assert [label.get_text() for label in axes[-1].get_xticklabels()] == ["2", "3", "5", "8"]
     assert axes[1].get_xlabel() == "number of clusters"
+
+
+def test_numbers_of_clusters_that_were_not_reached() -> None:
+    for counts in ((2, 3, 3), (3, 3)):
+        adata = make_swept(counts=counts, index=1)
+        del adata.uns["clr_clusters"]["sweep"]["resolution"]
+        agreement = panels(adata)[2]
+        assert len(bars(agreement)) == len(counts)
 
 
 def test_a_single_candidate() -> None:

@@ -323,7 +323,10 @@ def test_a_second_call_changes_nothing(counts) -> None:
     for name in ("X", "var", "obs"):
         assert freeze(getattr(counts, name)) == freeze(getattr(once, name)), name
     assert freeze(counts.layers["counts"]) == freeze(once.layers["counts"])
-    assert counts.uns["clr_preprocess"] == once.uns["clr_preprocess"] | {"input": "log-normalized"}
+    assert counts.uns["clr_preprocess"] == once.uns["clr_preprocess"] | {
+        "input": "log-normalized",
+        "target_sum": "kept",
+    }
 
 
 def test_scanpy_goes_on(counts) -> None:

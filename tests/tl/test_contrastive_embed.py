@@ -33,6 +33,11 @@ PRESETS = [(method, preset) for method, row in METHODS.items() for preset in row
 each_method = pytest.mark.parametrize("method", list(METHODS))
 
 
+def n_dimensions(config, n_cells: int, n_genes: int) -> int:
+    """Learned dimensions, and for scclr the principal components beside them."""
+    return config.embedding_dim + (min(50, n_cells - 1, n_genes - 1) if getattr(config, "pca", False) else 0)
+
+
 def embed(adata: ad.AnnData, method=QUICK, **options) -> ad.AnnData | None:
     if not options.keys() & {"n_steps", "n_epochs"}:
         options["n_steps"] = 2
@@ -56,7 +61,7 @@ def test_every_preset_embeds(logged, method, preset) -> None:
     assert embed(logged, method, preset=preset) is None
     rep = logged.obsm["X_clr"]
     assert (type(rep), rep.dtype, rep.flags.c_contiguous) == (np.ndarray, np.float32, True)
-    assert rep.shape == (60, METHODS[method].presets[preset].embedding_dim)
+    assert rep.shape == (60, n_dimensions(METHODS[method].presets[preset], 60, 40))
     assert np.isfinite(rep).all()
     params = logged.uns["clr"]["params"]
     # n_steps is not the preset's, so that it is no longer the preset.
@@ -362,7 +367,9 @@ def test_any_logarithms_embed(values, batch_size, method) -> None:
     adata = ad.AnnData(sparse.csr_matrix(values))
     embed(adata, method, batch_size=batch_size, n_epochs=1)
     rep = adata.obsm["X_clr"]
-    assert rep.shape == (len(values), METHODS[method].presets["default"].embedding_dim)
+    config = METHODS[method].presets["default"]
+    assert rep.shape[0] == len(values)
+    assert config.embedding_dim <= rep.shape[1] <= n_dimensions(config, *values.shape)
     assert np.isfinite(rep).all()
 
 
@@ -373,7 +380,7 @@ def test_any_logarithms_embed(values, batch_size, method) -> None:
 def test_a_config_is_a_method(logged, method) -> None:
     config = dataclasses.replace(METHODS[method].presets["default"], steps=2, epochs=None, embedding_dim=7)
     contrastive_embed(logged, config, device="cpu", progress=False)
-    assert logged.obsm["X_clr"].shape == (60, 7)
+    assert logged.obsm["X_clr"].shape == (60, n_dimensions(config, 60, 40))
     record = logged.uns["clr"]["params"]
     assert (record["method"], record["preset"], record["config"]["embedding_dim"]) == (method, "custom", 7)
 
