@@ -91,7 +91,7 @@ def measure(job: Job, embeddings: Path | None) -> dict[str, object] | None:
         return None
     return {
         **job._asdict(),
-        **score(rep, obs, job.seed),
+        **score(rep, obs, job.seed, "batch" if job.uses_batch else None),
         "seconds": seconds,
         "version": _version(job.method),
     }

@@ -89,6 +89,7 @@ METHODS: dict[str, Method] = {
     "Harmony": harmony,
     "Concord": concord,
     "scVI": scvi,
+    "scclr": ours("scclr", "default"),
     "clear": ours("clear", "default"),
     "clear (paper)": ours("clear", "paper"),
     "clear (code)": ours("clear", "code"),

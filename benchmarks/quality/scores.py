@@ -19,17 +19,22 @@ if TYPE_CHECKING:
 RESOLUTIONS = np.geomspace(0.02, 2.0, 14)
 
 
-def score(rep: np.ndarray, obs: pd.DataFrame, seed: int) -> dict[str, float]:
-    """Score one embedding; batch scores only where there is a `batch`."""
+def score(rep: np.ndarray, obs: pd.DataFrame, seed: int, batch_key: str | None = None) -> dict[str, float]:
+    """Score one embedding; batch scores only where there is a `batch`.
+
+    The choice of the number of clusters is told of the batches (`batch_key`) where the embedding was.
+    """
     types = obs["cell_type"].to_numpy().astype(str)
     k_means = KMeans(len(set(types)), n_init=10, random_state=seed).fit_predict(rep)
-    adata = AnnData(np.zeros((len(rep), 0), dtype=np.float32), obsm={"rep": np.asarray(rep, dtype=np.float32)})
-    sc.pp.neighbors(adata, use_rep="rep", n_neighbors=min(15, len(rep) - 1), random_state=seed)
+    adata = AnnData(
+        np.zeros((len(rep), 0), dtype=np.float32), obs=obs.copy(), obsm={"rep": np.asarray(rep, dtype=np.float32)}
+    )
+    sc.pp.neighbors(adata, use_rep="rep", n_neighbors=min(15, len(rep) - 1), transformer="sklearn", random_state=seed)
     by_resolution = [metrics.adjusted_rand_index(types, _leiden(adata, r, seed)) for r in RESOLUTIONS]
     standard = _leiden(adata, 1.0, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        clr.tl.contrastive_cluster(adata, use_rep="rep", random_state=seed)
+        clr.tl.contrastive_cluster(adata, use_rep="rep", batch_key=batch_key, random_state=seed)
     chosen = adata.obs["clr_clusters"].to_numpy().astype(str)
     scores = {
         "kmeans_ari": metrics.adjusted_rand_index(types, k_means),

@@ -48,8 +48,9 @@ class MethodConfig:
     warm_up
         Share of the steps in which one-cycle raises the rate.
     neighbor_probability
-        Chance that a cell's second view is that of another cell: one of its nearest neighbours in a PCA, or, with
-        batches, one of its mutual nearest neighbours in other batches.
+        Chance that a cell's second view is that of another cell, one of its nearest neighbours in a PCA.
+    cross_batch_probability
+        The same with batches: the other cell is one of its mutual nearest neighbours in other batches.
     n_neighbors
         Neighbours looked up for that.
     """
@@ -70,6 +71,7 @@ class MethodConfig:
     gradient_clip: float | None = None
     warm_up: float = 0.3
     neighbor_probability: float = 0.0
+    cross_batch_probability: float = 0.0
     n_neighbors: int = 15
 
     def __post_init__(self) -> None:
@@ -86,7 +88,8 @@ class MethodConfig:
         horizon = self.schedule_epochs
         self.require("schedule_epochs", horizon is None or horizon >= 1, "at least 1 or None")
         self.require("warm_up", 0 < self.warm_up < 1, "between 0 and 1")
-        self.require("neighbor_probability", 0 <= self.neighbor_probability <= 1, "in [0, 1]")
+        for name in ("neighbor_probability", "cross_batch_probability"):
+            self.require(name, 0 <= getattr(self, name) <= 1, "in [0, 1]")
         self.require("n_neighbors", self.n_neighbors >= 1, "at least 1")
         schedules = {"constant", "cosine", "one-cycle"}
         self.require("schedule", self.schedule in schedules, "'constant', 'cosine' or 'one-cycle'")

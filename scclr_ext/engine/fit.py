@@ -47,6 +47,7 @@ def fit(
     fabric: Fabric,
     seeds: Seeds,
     neighbors: Neighbors | None = None,
+    neighbor_probability: float = 0.0,
     progress: bool = True,
 ) -> dict[str, np.ndarray]:
     """Train `method` in place.
@@ -65,6 +66,8 @@ def fit(
         The run's generators.
     neighbors
         Cells that may stand in for a cell's second view.
+    neighbor_probability
+        Chance that one of them does.
     progress
         Show a progress bar.
 
@@ -94,7 +97,7 @@ def fit(
             index = next(minibatches)
             partner = None
             if neighbors is not None:
-                partner = source.rows(neighbors.draw(index, config.neighbor_probability, seeds.order))
+                partner = source.rows(neighbors.draw(index, neighbor_probability, seeds.order))
             output = model(source.rows(index), seeds.views, partner)
             optimizer.zero_grad()
             fabric.backward(output.loss)

@@ -91,7 +91,8 @@ def run(
         else WithinBatches(seen, config.batch_size)
     )
     neighbors = None
-    if config.neighbor_probability > 0:
+    probability = config.neighbor_probability if seen is None else config.cross_batch_probability
+    if probability > 0:
         rep, axes = principal_components(matrix[cells], data.mean, data.std, random_state)
         k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(cells) // _CELLS_PER_NEIGHBOR))
         neighbors = nearest_neighbors(rep, k) if seen is None else mutual_neighbors(rep, seen, k)
@@ -101,7 +102,16 @@ def run(
     source = as_source(matrix, where)
     shown = Subset(source, torch.from_numpy(cells))
     fabric = make_fabric(where)
-    history = fit(method, shown, sampler, fabric=fabric, seeds=seeds, neighbors=neighbors, progress=progress)
+    history = fit(
+        method,
+        shown,
+        sampler,
+        fabric=fabric,
+        seeds=seeds,
+        neighbors=neighbors,
+        neighbor_probability=probability,
+        progress=progress,
+    )
     method.eval()
     method.finish(shown.rows(torch.randperm(len(cells), generator=seeds.order)[:_FINISHING_CELLS]))
     embedding = embed(method, source)

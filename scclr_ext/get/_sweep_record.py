@@ -39,6 +39,9 @@ class Choice:
     """How much higher the score is than the runner-up's; infinite where there is none."""
     runner_up: int
     """Number of clusters of the runner-up; 0 where there is none."""
+    stability: float = float("nan")
+    """Agreement with clusterings of subsets of the cells; like `confidence` NaN where it was not recorded."""
+    confidence: float = float("nan")
 
 
 class Sweep(NamedTuple):
@@ -98,4 +101,6 @@ def _choice(values: Mapping[str, Any]) -> Choice:
         expected_ari=float(values["expected_ari"]),
         margin=float(values["margin"]),
         runner_up=int(values["runner_up"]),
+        stability=float(values.get("stability", np.nan)),
+        confidence=float(values.get("confidence", np.nan)),
     )

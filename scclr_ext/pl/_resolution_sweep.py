@@ -28,7 +28,9 @@ def resolution_sweep(
 ) -> list[Axes] | Figure | None:
     """Show in one figure why there are as many clusters as there are.
 
-    Below a line that says what was chosen and how sure that is, the panels are:
+    The line at the top says what was chosen and how sure that is: the confidence and two of its parts, the expected
+    agreement and the stability when cells are left out, and the best candidate that is unlike the chosen one. Below it
+    are
 
     - *Number of clusters* at each resolution that was tried. A plateau is a number that many resolutions agree on.
       (Methods without a resolution, such as `"kmeans"`, try numbers of clusters, and this panel is left out.)

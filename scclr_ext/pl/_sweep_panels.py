@@ -48,9 +48,11 @@ def verdict(ax: Axes, sweep: Sweep) -> None:
         if sweep.axis == "resolution":
             text += f", at resolution {_short(_tried(sweep)[choice.index])}"
     ax.text(0, 0.5, text, fontsize=TITLE + 2, fontweight="bold", color=VERMILLION, va="center")
-    sure = []
-    if np.isfinite(choice.expected_ari):
-        sure.append(f"expected ARI {choice.expected_ari:.2f}")
+    parts = {"expected ARI": choice.expected_ari, "stability": choice.stability}
+    parts = {name: value for name, value in parts.items() if np.isfinite(value)}
+    sure = [", ".join(f"{name} {value:.2f}" for name, value in parts.items())] if parts else []
+    if np.isfinite(choice.confidence):
+        sure = [f"confidence {choice.confidence:.2f}", *sure]
     if choice.runner_up > 0:
         # The choice goes by agreement: a candidate that few others agree with may have the better score.
         side = "lower" if choice.margin >= 0 else "higher"

@@ -144,8 +144,8 @@ def test_neighbours_stand_in_for_the_second_view() -> None:
     rows = [tuple(row) for row in MATRIX.tolist()]
 
     def neighbours(probability: float) -> list[bool]:
-        toy = Toy(config(epochs=20, neighbor_probability=probability))
-        train(toy, neighbors=chain)
+        toy = Toy(config(epochs=20))
+        train(toy, neighbors=chain, neighbor_probability=probability)
         replaced = []
         for x, partner in zip(toy.seen, toy.partners, strict=True):
             for one, two in zip(x.tolist(), partner.tolist(), strict=True):
@@ -157,8 +157,8 @@ def test_neighbours_stand_in_for_the_second_view() -> None:
     assert all(neighbours(1.0))
     n = 20 * N_CELLS
     assert abs(sum(neighbours(0.5)) - n / 2) < 4.5 * np.sqrt(n / 4)
-    toy = Toy(config(epochs=1, neighbor_probability=1.0))
-    train(toy)
+    toy = Toy(config(epochs=1))
+    train(toy, neighbor_probability=1.0)
     assert toy.partners == [None] * 3, "without neighbours both views are of the cell itself"
 
 

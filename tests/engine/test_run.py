@@ -261,7 +261,7 @@ def test_neighbours_are_of_other_batches_or_the_nearest(method, tiny, monkeypatc
         MODULE, "fit", lambda *args, **values: seen.append(values["neighbors"]) or original(*args, **values)
     )
     codes = np.arange(20) % 2
-    config = short(method, neighbor_probability=0.5, n_neighbors=4)
+    config = short(method, neighbor_probability=0.5, cross_batch_probability=0.5, n_neighbors=4)
     train(config, tiny)
     train(config, tiny, batches=codes)
     train(replace(config, neighbor_probability=0.0), tiny)

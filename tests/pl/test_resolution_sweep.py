@@ -122,6 +122,9 @@ def test_how_sure_it_is() -> None:
     choice = adata.uns["clr_clusters"]["choice"]
     choice["margin"] = -0.02
     assert words(panels(adata)[0]).endswith("score 0.02 higher")
+    choice |= {"stability": 0.9, "confidence": 0.88}
+    assert words(panels(adata)[0]).split(" | ")[1].startswith("confidence 0.88; expected ARI 0.85, stability 0.90; run")
+    choice |= {"stability": float("nan"), "confidence": float("nan")}
     choice["runner_up"], choice["margin"] = 0, float("inf")
     assert words(panels(adata)[0]).endswith("expected ARI 0.85; no runner-up")
 

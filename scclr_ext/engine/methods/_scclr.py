@@ -52,6 +52,7 @@ class ScclrConfig(MethodConfig):
     weight_decay: float = 1e-2
     warm_up: float = 0.1
     neighbor_probability: float = 0.8
+    cross_batch_probability: float = 0.5
     n_neighbors: int = 30
     mask_rate: float = 0.8
     hidden: tuple[int, ...] = (256,)
