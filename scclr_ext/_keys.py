@@ -8,6 +8,7 @@ EMBEDDING_OBSM = "X_clr"
 EMBEDDING_UNS = "clr"
 CLUSTERS_OBS = "clr_clusters"
 PREPROCESS_UNS = "clr_preprocess"
+DROPOUT_UNS = "clr_dropout"
 
 COUNTS_LAYER = "counts"
 LINEAR_LAYER = "linear"

@@ -38,14 +38,14 @@ def panels(ax: Axes | FigureBase | None, n_maps: int, clusters: Sequence[object]
         maps = [cells[i : i + n_columns] for i in range(0, len(cells), n_columns)]
         rows = [training, [["sizes", "silhouette"]], maps]
         heights = [_TRAINING, per_cluster_row, _MAP * len(maps)]
-    host = _host(ax, sum(heights))
+    host = host_for(ax, sum(heights))
     axes = host.subplot_mosaic([[row] for row in rows], height_ratios=heights)
     # The same order whatever the layout: what comes back is a list.
     first = ["loss", "alignment", "uniformity", "spectrum", "sizes", "silhouette"]
     return {name: axes[name] for name in [*first, *(f"map{i}" for i in range(n_maps))]}
 
 
-def _host(ax: object, height: float) -> FigureBase:
+def host_for(ax: object, height: float) -> FigureBase:
     if ax is None:
         return plt.figure(figsize=(WIDTH, height), layout="constrained")
     if isinstance(ax, FigureBase):

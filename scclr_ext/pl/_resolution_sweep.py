@@ -9,7 +9,7 @@ from scclr_ext._keys import CLUSTERS_OBS
 from scclr_ext.get._sweep_record import read_sweep
 from scclr_ext.pl import _sweep_panels
 from scclr_ext.pl._colors import category_colors
-from scclr_ext.pl._layout import _host, finish
+from scclr_ext.pl._layout import finish, host_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,7 +116,7 @@ def resolution_sweep(
     sweep = read_sweep(adata, key)
     colors = _chosen_colors(adata, key, sweep.choice.n_clusters)
     heights = [_VERDICT, _CURVES, _RIVER]
-    host = _host(ax, sum(heights))
+    host = host_for(ax, sum(heights))
     curves: list[str] = (
         ["numbers", "criteria", "agreement"] if sweep.axis == "resolution" else ["criteria", "agreement"]
     )

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, chunks, get_matrix
 from scclr_ext._docs import ADATA, COPY, LAYER, doc_params
 from scclr_ext._settings import report
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-_DROPOUT_UNS = "clr_dropout"
 
 
 @doc_params(adata=ADATA, layer=LAYER, copy=COPY)
@@ -90,14 +89,14 @@ def simulate_dropout(
         target.X = values
     else:
         target.layers[layer] = values
-    target.uns[_DROPOUT_UNS] = {
+    target.uns[_keys.DROPOUT_UNS] = {
         "rate": float(rate),
         "n_nonzero": n_nonzero,
         "n_dropped": n_dropped,
         "layer": layer or "X",
         "random_state": random_state,
     }
-    report(f"set {n_dropped} of {n_nonzero} non-zero entries of {where} to zero; see uns[{_DROPOUT_UNS!r}]")
+    report(f"set {n_dropped} of {n_nonzero} non-zero entries of {where} to zero; see uns[{_keys.DROPOUT_UNS!r}]")
     return target if copy else None
 
 

@@ -68,7 +68,7 @@ def contrastive_cluster(
     None, or the changed copy. Written, all at the end, are
 
     `obs["clr_clusters"]`
-        Cluster of each cell: a categorical of strings, `"0"` the largest cluster.
+        Cluster of each cell: a categorical of strings, `"0"` the largest cluster (of the sample, above 20 000 cells).
     `uns["clr_clusters"]`
         The parameters and, where the number was chosen, every candidate with its criteria (`"sweep"`), the choice
         and how sure it is (`"choice"`), and how cells move between candidates (`"flow"`).
@@ -128,7 +128,8 @@ def contrastive_cluster(
         labels, params["resolution"] = _cut_graph(graph, method, resolution, n_clusters, random_state)
     else:
         labels = REP_METHODS[method].fit(rep, graph, n_clusters or 0, random_state)
-    labels = by_size(labels)
+    if not record:  # a sweep's clusters are numbered already, as in its record
+        labels = by_size(labels)
     params["n_clusters"] = int(labels.max()) + 1
 
     target = adata.copy() if copy else adata

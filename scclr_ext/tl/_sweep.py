@@ -73,8 +73,9 @@ def sweep(
         choice = replace(choice, stability=stable)
     labels = partitions[choice.index] if choice.index >= 0 else np.zeros(len(rep), dtype=np.int64)
     if cells is not None and choice.index >= 0:
-        # The sample's cells keep their label; every other cell takes that of most of its neighbours in the sample.
-        labels = KNeighborsClassifier(n_neighbors).fit(rep, labels).predict(all_cells)
+        # Every cell takes the label of most of its neighbours in the sample; the sample's own keep theirs.
+        sampled, labels = labels, KNeighborsClassifier(n_neighbors).fit(rep, labels).predict(all_cells)
+        labels[cells] = sampled
     elif cells is not None:
         labels = np.zeros(len(all_cells), dtype=np.int64)
     table = {column: choice.table[column].to_numpy() for column in choice.table}
@@ -111,7 +112,7 @@ def _stability(
 
 def _flow(partitions: list[NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
     """How many cells go from which cluster of a candidate to which of the next."""
-    rows = []
+    rows = [np.zeros((0, 4), dtype=np.int64)]
     for step, (left, right) in enumerate(zip(partitions[:-1], partitions[1:], strict=True)):
         pairs, counts = np.unique(np.column_stack([left, right]), axis=0, return_counts=True)
         rows.append(np.column_stack([np.full(len(pairs), step), pairs, counts]))

@@ -86,7 +86,7 @@ class ClearConfig(MethodConfig):
     embedding_dim: int = 128
     last_relu: bool = False
     batch_norm: bool = True
-    head: tuple[int, ...] = (128, 128)
+    head: tuple[int, ...] = ()
     momentum: float = 0.99
     queue_size: int = 1024
     symmetric: bool = False
@@ -119,7 +119,6 @@ _PUBLISHED = ClearConfig(
     hidden=(1024,),
     last_relu=True,
     batch_norm=False,
-    head=(),
     momentum=0.999,
     symmetric=True,
 )
