@@ -22,7 +22,7 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
 ]
-exclude_patterns = ["_build", "generated/presets-*.md", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "generated/presets-*.md", "tables/*", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
 
 # Pages in Markdown; notebooks are shown with the outputs they were committed with.

@@ -120,7 +120,7 @@ def check_unique(adata: AnnData) -> None:
 
 def names(mapping: Any) -> str:
     """List the first keys for a message."""
-    found = [repr(name) for name in list(mapping)[:10]]
+    found = [repr(name) for name in list(mapping)[:10] if name is not None]  # anndata 0.13: layers[None] is X
     return ", ".join(found) if found else "none"
 
 

@@ -31,13 +31,18 @@ def demo(args: argparse.Namespace) -> None:
 
     keys = _keys.embedding_keys(args.key_added)
     args.out.mkdir(parents=True, exist_ok=True)
-    files = [args.out / name for name in ("embedded.h5ad", "embedding_qc.png", "umap.png")]
-    adata.write_h5ad(files[0])
-    qc = scclr_ext.pl.embedding_qc(adata, key=keys.uns, return_fig=True)
+    data = args.out / "embedded.h5ad"
+    adata.write_h5ad(data)
     colors = [_keys.CLUSTERS_OBS, *(key for key in ("bulk_labels", args.batch_key) if key in adata.obs)]
-    umap = sc.pl.umap(adata, color=colors, frameon=False, wspace=0.35, show=False, return_fig=True)
-    for figure, file in zip((qc, umap), files[1:], strict=True):
-        figure.savefig(file, dpi=_DPI, bbox_inches="tight")
+    figures = {
+        "embedding_qc.png": scclr_ext.pl.embedding_qc(adata, key=keys.uns, return_fig=True),
+        "umap.png": sc.pl.umap(adata, color=colors, frameon=False, wspace=0.35, show=False, return_fig=True),
+    }
+    if "sweep" in adata.uns[_keys.CLUSTERS_OBS]:
+        figures["resolution_sweep.png"] = scclr_ext.pl.resolution_sweep(adata, return_fig=True)
+    for name, figure in figures.items():
+        figure.savefig(args.out / name, dpi=_DPI, bbox_inches="tight")
+    files = [data, *(args.out / name for name in figures)]
 
     record = adata.uns[keys.uns]["params"]
     clusters = adata.obs[_keys.CLUSTERS_OBS].cat.categories

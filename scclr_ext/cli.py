@@ -66,6 +66,7 @@ def analyse(adata: AnnData, args: argparse.Namespace) -> None:
             use_rep=_keys.embedding_keys(args.key_added).obsm,
             resolution=args.resolution,
             n_clusters=args.n_clusters,
+            batch_key=args.batch_key,
             random_state=args.random_state,
         )
 
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("input", type=Path, nargs="?", help="your own .h5ad instead")
     demo.add_argument("--out", type=Path, default=Path(_DEMO_FOLDER), help="folder to write to (%(default)s)")
     _add_options(demo)
+    demo.set_defaults(method="scclr")
     return parser
 
 
@@ -139,7 +141,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--n-steps", type=int, help="train for this many minibatches")
     clusters = parser.add_mutually_exclusive_group()
     clusters.add_argument("--resolution", type=float, help="resolution of the Leiden clustering")
-    clusters.add_argument("--n-clusters", type=int, help="number of clusters wanted")
+    clusters.add_argument("--n-clusters", type=int, help="number of clusters wanted (chosen where not given)")
     clusters.add_argument("--no-cluster", action="store_true", help="only embed")
     add("--no-preprocess", action="store_true", help="the values are ready for the model")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (%(default)s)")

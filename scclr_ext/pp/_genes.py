@@ -79,7 +79,7 @@ def select_genes(
         part = part[np.isin(codes, usable)].copy()
     with warnings.catch_warnings():
         # Genes that do not vary, perhaps only within a small batch, have no dispersion: nobody needs to act.
-        warnings.filterwarnings("ignore", "`n_top_genes` > number of normalized dispersions", UserWarning)
+        warnings.filterwarnings("ignore", "`n_top_genes`.*> number of normalized dispersions", UserWarning)
         try:
             ranked = sc.pp.highly_variable_genes(
                 part, n_top_genes=n_top_genes, flavor="seurat", batch_key=batch_key, inplace=False
