@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,6 +117,33 @@ def check_unique(adata: AnnData) -> None:
         twice = adata.var_names[adata.var_names.duplicated()][0]
         msg = f"adata.var_names has duplicates ({twice!r} for one); call adata.var_names_make_unique() first."
         raise ValueError(msg)
+
+
+def check_key_added(key_added: str | None) -> None:
+    """Refuse names that no file could hold.
+
+    Raises
+    ------
+    ValueError
+        Where the name is empty, no string, or has a slash in it.
+    """
+    if key_added is not None and (not isinstance(key_added, str) or not key_added or "/" in key_added):
+        msg = f"`key_added` must be a name without '/'; found {key_added!r}."
+        raise ValueError(msg)
+
+
+def check_random_state(random_state: int) -> int:
+    """Return a seed that NumPy, scikit-learn and torch all take.
+
+    Raises
+    ------
+    ValueError
+        Where it is no whole number of 32 bits.
+    """
+    if not isinstance(random_state, Integral) or not 0 <= random_state < 2**32:
+        msg = f"`random_state` must be a whole number from 0 to 2**32 - 1; found {random_state!r}."
+        raise ValueError(msg)
+    return int(random_state)
 
 
 def names(mapping: Any) -> str:

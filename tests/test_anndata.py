@@ -12,7 +12,17 @@ import pytest
 from scipy import sparse
 
 from scclr_ext import _anndata
-from scclr_ext._anndata import as_actual, batch_codes, check_unique, chunks, get_matrix, get_rep, to_memory
+from scclr_ext._anndata import (
+    as_actual,
+    batch_codes,
+    check_key_added,
+    check_random_state,
+    check_unique,
+    chunks,
+    get_matrix,
+    get_rep,
+    to_memory,
+)
 from scclr_ext._keys import embedding_keys
 
 STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
@@ -219,3 +229,26 @@ def test_get_rep_refuses(counts) -> None:
 def test_embedding_keys() -> None:
     assert embedding_keys(None) == ("X_clr", "clr")
     assert embedding_keys("foo") == ("foo", "foo")
+
+
+@pytest.mark.parametrize("key", ["", "a/b", 0, b"x"])
+def test_key_added_must_be_a_name_that_a_file_can_hold(key) -> None:
+    with pytest.raises(ValueError, match="`key_added`"):
+        check_key_added(key)
+
+
+@pytest.mark.parametrize("key", [None, "X_clr", "ünïcode", "with space"])
+def test_any_other_key_is_fine(key) -> None:
+    check_key_added(key)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "0", None])
+def test_a_seed_is_a_whole_number_of_32_bits(seed) -> None:
+    with pytest.raises(ValueError, match="`random_state`"):
+        check_random_state(seed)
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1, np.int64(7), np.uint8(3)])
+def test_a_seed_comes_back_as_a_plain_number(seed) -> None:
+    assert check_random_state(seed) == seed
+    assert type(check_random_state(seed)) is int

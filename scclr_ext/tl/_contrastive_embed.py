@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual
+from scclr_ext._anndata import as_actual, check_key_added, check_random_state
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._settings import report, settings
 from scclr_ext.engine.diagnostics import find_collapse
@@ -124,6 +124,8 @@ def contrastive_embed(
     >>> adata.obsm["X_clr"].shape
     (60, 128)
     """
+    check_key_added(key_added)
+    random_state = check_random_state(random_state)
     choice = resolve(method, preset)
     config = _with_options(
         choice.config, n_epochs=n_epochs, n_steps=n_steps, batch_size=batch_size, learning_rate=learning_rate

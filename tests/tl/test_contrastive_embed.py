@@ -522,7 +522,7 @@ WRONG = {
     "batch of one": ({}, {"batch_size": 1}, ValueError, "`batch_size`.*at least 2.*found 1"),
     "rate": ({}, {"learning_rate": 0.0}, ValueError, "`learning_rate`.*positive; found 0"),
     "device": ({}, {"device": "abacus"}, ValueError, "`device='abacus'` is not available.*'cpu'"),
-    "seed": ({}, {"random_state": -1}, ValueError, "non-negative"),
+    "seed": ({}, {"random_state": -1}, ValueError, "`random_state` must be"),
 }
 
 
