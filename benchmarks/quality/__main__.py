@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _takes_batch(method: str) -> bool:
-    return method in {"Concord", "scVI", "clear", "contrastive-sc", "scclr"}
+    return method in {"Concord", "scVI", "scclr"}
 
 
 def measure(job: Job, embeddings: Path | None) -> dict[str, object] | None:

@@ -81,8 +81,8 @@ class Mask(Augmentation):
 
     def distort(self, x: Tensor, donors: Tensor, rows: Tensor, generator: Generator) -> Tensor:
         """Zero the chosen genes."""
-        masked = x.masked_fill(coin(x.shape, self.rate, generator), 0.0)
-        return masked / (1.0 - self.rate) if self.rescale else masked
+        masked = x * coin(x.shape, 1.0 - self.rate, generator)  # several times faster than filling
+        return masked.div_(1.0 - self.rate) if self.rescale else masked
 
 
 class GaussianNoise(Augmentation):
@@ -103,7 +103,7 @@ class GaussianNoise(Augmentation):
     def distort(self, x: Tensor, donors: Tensor, rows: Tensor, generator: Generator) -> Tensor:
         """Add noise to the chosen genes."""
         noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype).mul_(self.sd)
-        return x + noise.masked_fill_(coin(x.shape, 1.0 - self.rate, generator), 0.0)
+        return x + noise.mul_(coin(x.shape, self.rate, generator))
 
 
 class Swap(Augmentation):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import skip_init
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
 Init = Literal["uniform", "xavier"]
 
@@ -27,19 +26,19 @@ class Standardize(nn.Module):
         Standardised values are clipped to ``[-max_value, max_value]``; no clipping where None.
     """
 
-    mean: Tensor
-    std: Tensor
+    shift: Tensor
+    scale: Tensor
 
     def __init__(self, mean: np.ndarray, std: np.ndarray, *, max_value: float | None = None) -> None:
         super().__init__()
         self.max_value = max_value
-        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
-        std_ = torch.as_tensor(std, dtype=torch.float32)
-        self.register_buffer("std", torch.where(std_ > 0, std_, 1.0))
+        spread = np.where(np.asarray(std) > 0, std, 1.0).astype(np.float64)
+        self.register_buffer("scale", torch.as_tensor(1 / spread, dtype=torch.float32))
+        self.register_buffer("shift", torch.as_tensor(-np.asarray(mean) / spread, dtype=torch.float32))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map values of shape ``(cells, genes)`` to standardised ones."""
-        z = (x - self.mean) / self.std
+        z = torch.addcmul(self.shift, x, self.scale)  # one pass over the minibatch
         return z if self.max_value is None else z.clamp_(-self.max_value, self.max_value)
 
 

@@ -66,7 +66,7 @@ class Choice:
         if self.index < 0:
             return float("nan")
         separation = float(self.table["separation"].iloc[self.index])
-        return float(np.cbrt(max(0.0, self.expected_ari) * max(0.0, self.stability) * separation))
+        return float(np.cbrt(np.maximum(self.expected_ari, 0) * np.maximum(self.stability, 0) * separation))
 
     @property
     def n_clusters(self) -> int:

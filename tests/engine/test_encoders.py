@@ -55,7 +55,7 @@ def test_standardize_leaves_its_input(max_value) -> None:
 def test_standardize_has_nothing_to_learn_but_is_saved() -> None:
     scaling = Standardize(np.zeros(3), np.ones(3))
     assert list(scaling.parameters()) == []
-    assert set(scaling.state_dict()) == {"mean", "std"}
+    assert set(scaling.state_dict()) == {"scale", "shift"}
 
 
 def test_the_layers_and_their_order() -> None:

@@ -133,6 +133,193 @@ def test_global_generators_are_left_alone(blobs, method) -> None:
     assert drawn_by_igraph() == expected
 
 
+# The number of clusters, chosen without labels
+
+
+SIZES = {2: (60, 30), 3: (100, 20, 40), 4: (50, 50, 50, 50), 5: (20, 30, 40, 60, 90), 6: (25, 30, 40, 50, 60, 70)}
+
+
+@pytest.mark.parametrize("k", list(SIZES))
+def test_well_separated_blobs_are_counted(k) -> None:
+    adata = make(SIZES[k], distance=12.0, seed=k)
+    assert contrastive_cluster(adata) is None
+    assert adjusted_rand_index(adata.obs["clr_clusters"], adata.obs["truth"]) == 1
+    assert adata.obs["clr_clusters"].cat.categories.tolist() == [str(i) for i in range(k)]
+    assert adata.obs["clr_clusters"].value_counts(sort=False).tolist() == sorted(SIZES[k], reverse=True)
+    record = adata.uns["clr_clusters"]
+    assert record["params"]["n_clusters"] == record["choice"]["n_clusters"] == k
+    assert 0.9 < record["choice"]["confidence"] <= 1
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "leiden" and m != "mean-shift"])
+def test_every_method_that_wants_a_number_chooses_it(method) -> None:
+    adata = make([40, 50, 60], distance=12.0)
+    contrastive_cluster(adata, method=method)
+    assert adjusted_rand_index(adata.obs["clr_clusters"], adata.obs["truth"]) > (0.95 if method == "birch" else 0.999)
+    record = adata.uns["clr_clusters"]
+    assert ("resolution" in record["params"]) == (method in GRAPH_METHODS)
+    assert set(record) == {"params", "sweep", "choice", "flow"}
+    grid = record["sweep"]["resolution" if method in GRAPH_METHODS else "n_clusters"]
+    assert len(grid) == (20 if method in GRAPH_METHODS else 18)
+
+
+def test_the_chosen_resolution_gives_the_chosen_clusters() -> None:
+    adata = make([60, 60, 60], distance=4.0)
+    contrastive_cluster(adata)
+    resolution = adata.uns["clr_clusters"]["params"]["resolution"]
+    again = contrastive_cluster(adata, resolution=resolution, copy=True)
+    assert again.obs["clr_clusters"].tolist() == adata.obs["clr_clusters"].tolist()
+    assert 1 < adata.obs["clr_clusters"].nunique() < 10
+
+
+@pytest.mark.parametrize(
+    "asked", [{"resolution": 0.5}, {"n_clusters": 3}, {"method": "kmeans", "n_clusters": 3}, {"method": "mean-shift"}]
+)
+def test_who_asks_for_a_number_gets_no_sweep(blobs, monkeypatch, asked) -> None:
+    monkeypatch.setattr("scclr_ext.tl._contrastive_cluster.sweep", None)
+    contrastive_cluster(blobs, **asked)
+    assert set(blobs.uns["clr_clusters"]) == {"params"}
+
+
+@pytest.mark.parametrize("method", ["leiden", "kmeans"])
+@pytest.mark.parametrize("dims", [2, 30])
+def test_one_population_is_one_cluster(method, dims) -> None:
+    adata = ad.AnnData(np.zeros((150, 1), np.float32))
+    adata.obsm["X_clr"] = np.random.default_rng(dims).normal(size=(150, dims)).astype(np.float32)
+    contrastive_cluster(adata, method=method)
+    assert adata.obs["clr_clusters"].cat.categories.tolist() == ["0"]
+    assert adata.obs["clr_clusters"].notna().all()
+    record = adata.uns["clr_clusters"]
+    assert (record["params"]["n_clusters"], record["choice"]["index"]) == (1, -1)
+
+
+def test_an_earlier_choice_does_not_outlive_a_given_number(blobs) -> None:
+    contrastive_cluster(blobs)
+    assert "choice" in blobs.uns["clr_clusters"]
+    contrastive_cluster(blobs, n_clusters=3)
+    assert set(blobs.uns["clr_clusters"]) == {"params"}
+
+
+def test_how_sure_is_told(blobs, caplog) -> None:
+    caplog.set_level("INFO", logger="scclr_ext")
+    contrastive_cluster(blobs)
+    choice = blobs.uns["clr_clusters"]["choice"]
+    rival = f", else {choice['runner_up']}" if choice["runner_up"] else ""
+    assert f"3 clusters (confidence {choice['confidence']:.2f}{rival})" in caplog.text
+    blobs.obsm["X_clr"] = np.random.default_rng(0).normal(size=(90, 3))
+    contrastive_cluster(blobs)
+    assert "1 clusters (no gap between any clusters was found)" in caplog.text
+
+
+def test_the_choice_is_the_same_twice_and_leaves_the_global_generators_alone() -> None:
+    adata = make([60, 50, 40], distance=4.0)
+    first = contrastive_cluster(adata, random_state=4, copy=True)
+    np.random.seed(8)
+    random.seed(8)
+    before = random.getstate(), repr(np.random.get_state())
+    again = contrastive_cluster(adata, random_state=4, copy=True)
+    assert (random.getstate(), repr(np.random.get_state())) == before
+    assert freeze(first.obs) == freeze(again.obs)
+    assert freeze(first.uns) == freeze(again.uns)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "mean-shift"])
+@pytest.mark.parametrize("n_cells", [3, 5, 10])
+def test_very_few_cells_are_one_cluster(method, n_cells) -> None:
+    adata = ad.AnnData(np.zeros((n_cells, 1), np.float32))
+    adata.obsm["X_clr"] = np.random.default_rng(0).normal(size=(n_cells, 4)).astype(np.float32)
+    contrastive_cluster(adata, method=method)
+    assert adata.obs["clr_clusters"].tolist() == ["0"] * n_cells
+    assert adata.uns["clr_clusters"]["choice"]["n_clusters"] == 1
+
+
+@pytest.mark.filterwarnings("ignore:Changing the sparsity structure")  # scanpy's own, where neighbours coincide
+def test_a_constant_embedding_is_one_cluster(blobs) -> None:
+    blobs.obsm["X_clr"][:] = 3.0
+    contrastive_cluster(blobs)
+    assert blobs.obs["clr_clusters"].tolist() == ["0"] * 90
+
+
+@pytest.mark.parametrize("store", ["h5ad", "zarr"])
+@pytest.mark.parametrize("what", ["leiden", "kmeans", "one cluster", "three cells"])
+def test_the_sweep_survives_a_file(blobs, tmp_path, monkeypatch, what, store) -> None:
+    monkeypatch.setattr("scclr_ext.tl._sweep._NUMBERS", (2, 3, 4))
+    if what == "one cluster":
+        blobs.obsm["X_clr"] = np.random.default_rng(0).normal(size=(90, 3))
+    adata = blobs[:3].copy() if what == "three cells" else blobs
+    contrastive_cluster(adata, method="leiden" if what in ("leiden", "one cluster") else "kmeans")
+    getattr(adata, f"write_{store}")(path := tmp_path / f"out.{store}")
+    read = getattr(ad, f"read_{store}")(path).uns["clr_clusters"]
+    written = adata.uns["clr_clusters"]
+    choice = written["choice"]
+    if choice["index"] < 0:  # NaN is not itself
+        for key in ("expected_ari", "margin", "stability", "confidence"):
+            assert np.isnan(read["choice"].pop(key))
+            assert np.isnan(choice[key])
+        written = written | {"choice": {key: choice[key] for key in read["choice"]}}
+    assert set(read) == {"params", "sweep", "choice", "flow"}
+    assert_reads_back(read, written)
+
+
+# Batches
+
+
+@pytest.fixture
+def batches() -> ad.AnnData:
+    """Two clouds, and in each two batches that are apart but for some cells."""
+    adata = make([110, 110], distance=12.0, seed=1)
+    adata.obs["batch"] = pd.Categorical(np.random.default_rng(1).choice(["b", "a"], size=220))
+    shift = np.zeros((220, 5), np.float32)
+    shift[adata.obs["batch"] == "b", -1] = 4.5
+    noise = np.random.default_rng(2).normal(size=(220, 3))
+    adata.obsm["X_clr"] = (np.column_stack([adata.obsm["X_clr"], noise]) + shift).astype(np.float32)
+    return adata
+
+
+@pytest.mark.parametrize("kind", ["category", "object", "int"])
+def test_batches_are_no_clusters_where_they_are_named(batches, kind) -> None:
+    contrastive_cluster(batches, key_added="without")
+    assert batches.obs["without"].nunique() == 4
+    column = batches.obs["batch"]
+    batches.obs["batch"] = column.cat.codes.astype(int) if kind == "int" else column.astype(kind)
+    contrastive_cluster(batches, batch_key="batch")
+    assert adjusted_rand_index(batches.obs["clr_clusters"], batches.obs["truth"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "error", "message"),
+    [
+        (None, KeyError, r"batch_key='donor'.*adata.obs; found 'truth', 'batch'"),
+        (np.nan, ValueError, r"obs\['donor'\] is missing for 1 cells"),
+    ],
+)
+@pytest.mark.parametrize("how", [{}, {"method": "kmeans"}, {"resolution": 1.0}])
+def test_batches_that_are_missing(batches, column, error, message, how) -> None:
+    if column is not None:
+        donor = batches.obs["batch"].astype(object)
+        donor.iloc[7] = column
+        batches.obs["donor"] = pd.Categorical(donor)
+    with unchanged(batches), pytest.raises(error, match=message):
+        contrastive_cluster(batches, batch_key="donor", **how)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize("stage", ["_contrastive_cluster.sweep", "_sweep.choose_partition", "_sweep._stability"])
+def test_a_sweep_that_is_interrupted_leaves_the_data_untouched(blobs, monkeypatch, stage, stop) -> None:
+    contrastive_cluster(blobs, method="kmeans", n_clusters=2)  # an earlier result, which must survive
+    monkeypatch.setattr("scclr_ext.tl._sweep._NUMBERS", (2, 3, 4))
+
+    def fail(*args, **kwargs):
+        raise stop
+
+    monkeypatch.setattr(f"scclr_ext.tl.{stage}", fail)
+    view = blobs[:50]
+    with unchanged(blobs, view):
+        for adata in (blobs, view):
+            with pytest.raises(stop):
+                contrastive_cluster(adata, method="kmeans")
+
+
 # What is written
 
 
