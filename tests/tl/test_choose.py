@@ -147,6 +147,22 @@ def test_the_worst_tenth_of_the_cells_does_not_count(monkeypatch, n_bad, expecte
     assert row["separation"] == pytest.approx(1 - 0.7 * n_bad / 200)
 
 
+def test_neighbours_are_those_by_edges_too(monkeypatch) -> None:
+    truth = np.repeat(np.arange(5), 20)
+    rep = truth[:, None] * 10.0 + np.random.default_rng(0).normal(size=(100, 1))
+    graph = knn(rep).tolil()
+    graph[0, 99] = graph[99, 0] = 1  # the ends of the line hang together
+    asked = set()
+
+    def given(rep, first, second, *_):
+        asked.add(frozenset([truth[first[0]], truth[second[0]]]))
+        return 1.0
+
+    monkeypatch.setattr(module, "separation", given)
+    choose_partition(rep, graph.tocsr(), [truth])
+    assert asked >= {frozenset([i, i + 1]) for i in range(4)} | {frozenset([0, 4])}
+
+
 def test_the_same_pair_of_clusters_is_measured_once_over_all_candidates(monkeypatch) -> None:
     rep, truth = blobs([40, 40, 40, 40])
     pairs = []
