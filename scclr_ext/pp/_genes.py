@@ -84,9 +84,11 @@ def select_genes(
             ranked = sc.pp.highly_variable_genes(
                 part, n_top_genes=n_top_genes, flavor="seurat", batch_key=batch_key, inplace=False
             )
-        except IndexError as error:  # scanpy's, where not one normalised dispersion is a number
-            msg = "No gene can be chosen: all have the same dispersion. Check the values, or allow more genes."
-            raise ValueError(msg) from error
+        except IndexError:  # scanpy 1.11, where not one normalised dispersion is a number; 1.12 marks no gene then
+            ranked = None
+    if ranked is None or not ranked["highly_variable"].any():
+        msg = "No gene can be chosen: all have the same dispersion. Check the values, or allow more genes."
+        raise ValueError(msg)
     ranked.index = part.var_names
     table.loc[part.var_names, _COLUMNS[1:]] = ranked[_COLUMNS[1:]].astype(float)
     table["highly_variable"] = False
