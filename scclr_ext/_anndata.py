@@ -119,7 +119,7 @@ def check_unique(adata: AnnData) -> None:
         raise ValueError(msg)
 
 
-def check_key_added(key_added: str | None) -> None:
+def check_key_added(key_added: object) -> None:
     """Refuse names that no file could hold.
 
     Raises

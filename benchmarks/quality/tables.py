@@ -47,10 +47,15 @@ def _verdict(results: pd.DataFrame) -> str:
         {
             "PCA, Leiden 1": mean("PCA", "leiden1_ari", uses_batch=False),
             "PCA, our choice": mean("PCA", "chosen_ari", uses_batch=False),
+            "clear, our choice": mean("clear", "chosen_ari", uses_batch=False),
             "scclr, our choice": ours,
-            "scclr, our choice, `batch_key` where there is one": told.combine_first(ours),
+            "Harmony where there are batches, our choice": mean("Harmony", "chosen_ari", uses_batch=True),
+            "scclr with `batch_key` where there are batches, our choice": told.combine_first(ours),
         }
-    ).dropna()
+    )
+    harmony = table.columns[-2]
+    table[harmony] = table[harmony].fillna(table["PCA, our choice"])
+    table = table.dropna()
     table = table.loc[(table.iloc[:, -1] - table.iloc[:, 0]).sort_values().index]
     return _markdown(_with_means(table), 3)
 

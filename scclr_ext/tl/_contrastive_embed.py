@@ -55,7 +55,7 @@ def contrastive_embed(
     {adata}
         Its values are log-normalised, as :func:`scclr_ext.pp.contrastive_preprocess` leaves them.
     method
-        `"scclr"` (ours, recommended), `"clear"` (Han et al. 2022), `"contrastive-sc"` (Ciortan & Defrance 2021), or a
+        `"scclr"` (ours, for data with batches), `"clear"` (Han et al. 2022), `"contrastive-sc"` (Ciortan & Defrance 2021), or a
         config object (:class:`~scclr_ext.engine.methods.ClearConfig`, ...), through which every constant can be set.
     preset
         `"default"` (as None): what we recommend. `"paper"`: the constants of the paper's text. `"code"`: those of
