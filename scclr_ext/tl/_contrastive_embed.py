@@ -55,8 +55,9 @@ def contrastive_embed(
     {adata}
         Its values are log-normalised, as :func:`scclr_ext.pp.contrastive_preprocess` leaves them.
     method
-        `"scclr"` (ours, for data with batches), `"clear"` (Han et al. 2022), `"contrastive-sc"` (Ciortan & Defrance 2021), or a
-        config object (:class:`~scclr_ext.engine.methods.ClearConfig`, ...), through which every constant can be set.
+        `"clear"` (Han et al. 2022), `"contrastive-sc"` (Ciortan & Defrance 2021), `"scclr"` (ours, for data with
+        batches first of all), or a config object (:class:`~scclr_ext.engine.methods.ClearConfig`, ...), through which
+        every constant can be set.
     preset
         `"default"` (as None): what we recommend. `"paper"`: the constants of the paper's text. `"code"`: those of
         the authors' program, where the two differ. `"scclr"` has the default only.
