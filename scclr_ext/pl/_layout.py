@@ -46,6 +46,7 @@ def panels(ax: Axes | FigureBase | None, n_maps: int, clusters: Sequence[object]
 
 
 def host_for(ax: object, height: float) -> FigureBase:
+    """Find the figure, or the part of one, that a figure of many panels is drawn into."""
     if ax is None:
         return plt.figure(figsize=(WIDTH, height), layout="constrained")
     if isinstance(ax, FigureBase):
