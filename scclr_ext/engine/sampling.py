@@ -54,7 +54,7 @@ class Shuffled:
 
 
 class WithinBatches:
-    """Every minibatch from one experimental batch, so that the batch never tells a cell from its negatives.
+    """Every minibatch from one experimental batch, so that the batch never tells its cells apart.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Chosen once on all sets at hand by leave-one-set-out; the result is flat around them (benchmarks/quality).
+# Set once on all labelled sets at hand together; the result is flat around them (docs/clusters.md).
 _POWER = 0.3
 _WORST_CELLS = 0.1
 _SHARPNESS = 0.05

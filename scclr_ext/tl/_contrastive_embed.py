@@ -66,8 +66,9 @@ def contrastive_embed(
         Genes the model sees: a boolean column of `var` or a boolean array; None for all genes. `"auto"` is
         `"highly_variable"` where that column exists, else all genes.
     {batch_key}
-        Every minibatch is then drawn from one batch, so that cells are never told apart by their batch; `"scclr"` also
-        draws together cells of different batches that are mutual nearest neighbours.
+        Every minibatch is then drawn from one batch, so that its cells cannot be told apart by their batch; `"scclr"`
+        also draws together cells of different batches that are mutual nearest neighbours. The queue of `"clear"` still
+        holds keys of all batches: use `"scclr"` to integrate.
     {key_added}
     n_epochs
         Train for this many passes over the cells instead of what the method says.
