@@ -98,7 +98,8 @@ def fit(
             partner = None
             if neighbors is not None:
                 partner = source.rows(neighbors.draw(index, neighbor_probability, seeds.order))
-            output = model(source.rows(index), seeds.views, partner)
+            batches = None if sampler.batches is None else sampler.batches[index].to(fabric.device)
+            output = model(source.rows(index), seeds.views, partner, batches)
             optimizer.zero_grad()
             fabric.backward(output.loss)
             if config.gradient_clip is not None:

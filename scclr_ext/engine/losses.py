@@ -29,7 +29,13 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
 
 
 def info_nce(
-    anchor: Tensor, positive: Tensor, negatives: Tensor, temperature: float, *, in_batch: bool = False
+    anchor: Tensor,
+    positive: Tensor,
+    negatives: Tensor,
+    temperature: float,
+    *,
+    in_batch: bool = False,
+    ignore: Tensor | None = None,
 ) -> Tensor:
     """InfoNCE of a query against its key and a queue of negatives (CLEAR, equation 1).
 
@@ -44,8 +50,12 @@ def info_nce(
     in_batch
         Also count the keys of the other cells of the minibatch as negatives, as the paper's sum over the queue does
         (its minibatch is already enqueued); the authors' program does not.
+    ignore
+        Which of `negatives` do not count for which anchor, boolean of shape ``(cells, queue)``.
     """
     queue = anchor @ negatives.T
+    if ignore is not None:
+        queue = queue.masked_fill(ignore, -torch.inf)
     if in_batch:
         logits = torch.cat([anchor @ positive.T, queue], dim=1)
         target = torch.arange(len(anchor), device=anchor.device)

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+NO_BATCH = -1
+
 
 class KeyQueue(nn.Module):
     """First in, first out; any minibatch size fits any queue size.
@@ -21,19 +23,27 @@ class KeyQueue(nn.Module):
     """
 
     keys: Tensor
+    batches: Tensor
     position: Tensor
 
     def __init__(self, size: int, dim: int, generator: Generator) -> None:
         super().__init__()
         self.register_buffer("keys", F.normalize(torch.randn(size, dim, generator=generator), dim=1))
+        self.register_buffer("batches", torch.full((size,), NO_BATCH))
         self.register_buffer("position", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
-    def enqueue(self, keys: Tensor) -> None:
-        """Put `keys`, shape ``(cells, dimensions)``, in the place of the oldest ones."""
+    def enqueue(self, keys: Tensor, batches: Tensor | None = None) -> None:
+        """Put `keys`, shape ``(cells, dimensions)``, and the batches of their cells in the place of the oldest ones."""
         size = len(self.keys)
         skipped = max(0, len(keys) - size)  # more keys than places: the last ones stay
         places = (self.position + skipped + torch.arange(len(keys) - skipped, device=keys.device)) % size
         # A new tensor, not a change in place: the loss of this step still needs the old one for its gradient.
         self.keys = self.keys.index_copy(0, places, keys[skipped:].to(self.keys.dtype))
+        if batches is not None:
+            self.batches[places] = batches[skipped:]
         self.position.copy_((self.position + len(keys)) % size)
+
+    def foreign(self, batches: Tensor) -> Tensor:
+        """Which keys are of another batch than each cell, shape ``(cells, queue)``; a random first key is of none."""
+        return (self.batches != batches[:, None]) & (self.batches != NO_BATCH)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class Sampler(Protocol):
-    """Decides the minibatches of an epoch."""
+    """Decides the minibatches of an epoch; `batches` holds the batch of each cell, where there are any."""
+
+    batches: Tensor | None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -41,6 +43,7 @@ class Shuffled:
         self.n_cells = n_cells
         self.batch_size = min(batch_size, n_cells)
         self.drop_last = drop_last
+        self.batches: Tensor | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -69,6 +72,7 @@ class WithinBatches:
         codes_ = torch.as_tensor(codes, dtype=torch.long).clone()
         sizes = torch.bincount(codes_)
         codes_[(sizes == 1)[codes_]] = sizes.argmax()
+        self.batches: Tensor | None = codes_
         self.groups = [(codes_ == code).nonzero().squeeze(1) for code in codes_.unique()]
         self.batch_size = batch_size
 

@@ -352,3 +352,27 @@ def test_the_embedding_is_what_goes_into_the_head(embed_with, normalize) -> None
 )
 def test_the_number_of_candidates(preset, n_cells, candidates) -> None:
     assert small(preset, n_cells=n_cells).chance_loss == pytest.approx(math.log(candidates))
+
+
+# Batches
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_keys_of_other_batches_are_no_negatives(in_batch) -> None:
+    model, x = small(queue_size=8, in_batch=in_batch), cells(4)
+    first, second = x + 0.1, x - 0.1
+    model.queue.enqueue(torch.randn(8, 6, generator=generator(5)), torch.tensor([0, 1, 0, 1, 1, 0, 1, 1]))
+    expected = copy.deepcopy(model)
+    expected.queue.keys = model.queue.keys[[1, 3, 4, 6, 7]]
+    losses = []
+    for which, batches in ((model, torch.ones(4, dtype=torch.long)), (expected, None)):
+        which.views = TwoViews(first, second)
+        losses.append(float(which(x, generator(), None, batches).loss.detach()))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert model.queue.batches[:4].tolist() == [1, 1, 1, 1], "what was enqueued carries its batch"
+
+
+def test_the_keys_of_a_symmetric_step_carry_their_batches() -> None:
+    model, x = small("paper", queue_size=8), cells(3)
+    model(x, generator(), None, torch.tensor([2, 0, 1]))
+    assert model.queue.batches.tolist() == [2, 0, 1, 2, 0, 1, -1, -1]

@@ -36,7 +36,7 @@ class Toy(Method[MethodConfig]):
         self.outputs: list[StepOutput] = []
         self.gradients: list[float] = []
 
-    def forward(self, x, generator, partner=None):
+    def forward(self, x, generator, partner=None, batches=None):
         assert self.training
         self.calls.append("step")
         self.seen.append(x)

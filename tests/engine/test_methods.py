@@ -187,7 +187,7 @@ def test_scaling_follows_the_config(method, preset) -> None:
 
 def test_a_method_must_say_what_a_step_is() -> None:
     class Half(Method[MethodConfig]):
-        def forward(self, x, generator, partner=None):
+        def forward(self, x, generator, partner=None, batches=None):
             return None
 
     with pytest.raises(TypeError, match="abstract"):

@@ -98,3 +98,13 @@ def test_it_keeps_its_precision() -> None:
     queue = new(4)
     queue.enqueue(torch.ones(2, 3, dtype=torch.bfloat16))
     assert queue.keys.dtype == torch.float32
+
+
+def test_keys_of_other_batches_are_foreign() -> None:
+    queue = new(4)
+    assert not queue.foreign(torch.tensor([0, 7])).any(), "the random keys of the start are of no batch"
+    queue.enqueue(numbered(1, 3), torch.tensor([0, 7, 7]))
+    assert queue.foreign(torch.tensor([0, 7])).tolist() == [[False, True, True, False], [True, False, False, False]]
+    queue.enqueue(numbered(4, 6), torch.tensor([1, 2, 3, 4, 5, 6]))  # more than there is room for
+    held = {int(key[0]): int(batch) for key, batch in zip(queue.keys, queue.batches, strict=True)}
+    assert held == {6: 3, 7: 4, 8: 5, 9: 6}, "each batch stays with its key"

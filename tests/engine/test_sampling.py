@@ -115,3 +115,9 @@ def test_the_batches_come_in_random_order() -> None:
     assert parts == epoch(sampler)
     assert parts != epoch(sampler, 1)
     assert not set(map(frozenset, parts)) & set(map(frozenset, epoch(sampler, 1))), "cells are shuffled within a batch"
+
+
+def test_the_batches_a_sampler_tells() -> None:
+    assert Shuffled(5, 2).batches is None
+    told = WithinBatches(np.array([0, 0, 3, 1, 1, 1]), 10).batches
+    assert told.tolist() == [0, 0, 1, 1, 1, 1], "a batch of one cell has joined the largest"

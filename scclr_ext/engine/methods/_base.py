@@ -62,10 +62,13 @@ class Method(nn.Module, ABC, Generic[C]):
         )
 
     @abstractmethod
-    def forward(self, x: Tensor, generator: Generator, partner: Tensor | None = None) -> StepOutput:
+    def forward(
+        self, x: Tensor, generator: Generator, partner: Tensor | None = None, batches: Tensor | None = None
+    ) -> StepOutput:
         """Draw the views of a minibatch ``(cells, genes)`` and compare them.
 
-        The second views are drawn from `partner`, same shape, where it is given, else from `x` as well.
+        The second views are drawn from `partner`, same shape, where it is given, else from `x` as well. `batches` holds
+        the batch of each cell, integers of shape ``(cells,)``, for methods that compare across minibatches.
         """
 
     @abstractmethod

@@ -161,25 +161,29 @@ class Clear(Method[ClearConfig]):
         self.queue = KeyQueue(min(c.queue_size, data.n_cells), key_dim, generator)
         self._full_batch = min(c.batch_size, data.n_cells)
 
-    def forward(self, x: Tensor, generator: Generator, partner: Tensor | None = None) -> StepOutput:
+    def forward(
+        self, x: Tensor, generator: Generator, partner: Tensor | None = None, batches: Tensor | None = None
+    ) -> StepOutput:
         """Compare queries of one view with keys of the other (and the other way round)."""
         views = [self.views(self.scaling(cells), generator) for cells in (x, x if partner is None else partner)]
         directions = [(0, 1), (1, 0)] if self.config.symmetric else [(0, 1)]
+        # A key of another batch could be told apart by the batch effect alone: it is no negative.
+        foreign = None if batches is None else self.queue.foreign(batches)
         losses, queries, keys = [], [], []
         for anchor, positive in directions:
             query = F.normalize(self.query(views[anchor]), dim=1)
             with torch.no_grad():
                 key = F.normalize(self.key(views[positive]), dim=1)
-            losses.append(self._loss(query, key))
+            losses.append(self._loss(query, key, foreign))
             queries.append(query)
             keys.append(key)
         # Once per step and after both directions: a key must not meet itself among the negatives.
-        self.queue.enqueue(torch.cat(keys))
+        self.queue.enqueue(torch.cat(keys), None if batches is None else batches.repeat(len(keys)))
         return StepOutput(torch.stack(losses).mean(), queries[0], keys[0])
 
-    def _loss(self, query: Tensor, key: Tensor) -> Tensor:
+    def _loss(self, query: Tensor, key: Tensor, foreign: Tensor | None) -> Tensor:
         c = self.config
-        return info_nce(query, key, self.queue.keys, c.temperature, in_batch=c.in_batch)
+        return info_nce(query, key, self.queue.keys, c.temperature, in_batch=c.in_batch, ignore=foreign)
 
     @torch.no_grad()
     def after_step(self) -> None:

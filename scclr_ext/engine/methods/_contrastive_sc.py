@@ -89,7 +89,9 @@ class ContrastiveSC(Method[ContrastiveSCConfig]):
         self.encoder = mlp(sizes, generator, batch_norm=True, init="xavier")
         self._full_batch = min(config.batch_size, data.n_cells)
 
-    def forward(self, x: Tensor, generator: Generator, partner: Tensor | None = None) -> StepOutput:
+    def forward(
+        self, x: Tensor, generator: Generator, partner: Tensor | None = None, batches: Tensor | None = None
+    ) -> StepOutput:
         """Compare two views of a minibatch."""
         first, second = (
             F.normalize(self.encoder(self.views(self.scaling(cells), generator)), dim=1)

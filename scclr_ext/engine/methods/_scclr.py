@@ -87,7 +87,9 @@ class Scclr(Method[ScclrConfig]):
         self.register_buffer("axes", torch.as_tensor(axes, dtype=torch.float32))
         self.register_buffer("scales", torch.ones(2))
 
-    def forward(self, x: Tensor, generator: Generator, partner: Tensor | None = None) -> StepOutput:
+    def forward(
+        self, x: Tensor, generator: Generator, partner: Tensor | None = None, batches: Tensor | None = None
+    ) -> StepOutput:
         """Compare two views of a minibatch."""
         cells = torch.cat([x, x if partner is None else partner])
         z = F.normalize(self.head(self.body(self.views(self.scaling(cells), generator))), dim=1)
