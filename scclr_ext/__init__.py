@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from scclr_ext._settings import settings
 
 if TYPE_CHECKING:
-    from scclr_ext import get, metrics, pl, pp, tl
+    from scclr_ext import datasets, get, io, metrics, pl, pp, tl
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "get", "metrics", "pl", "pp", "settings", "tl"]
+__all__ = ["__version__", "datasets", "get", "io", "metrics", "pl", "pp", "settings", "tl"]
 
-_SUBPACKAGES = frozenset({"get", "metrics", "pl", "pp", "tl"})
+_SUBPACKAGES = frozenset({"datasets", "get", "io", "metrics", "pl", "pp", "tl"})
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,12 @@ EMBEDDING_UNS = "clr"
 CLUSTERS_OBS = "clr_clusters"
 PREPROCESS_UNS = "clr_preprocess"
 DROPOUT_UNS = "clr_dropout"
+SIMULATION_UNS = "simulation"
+STABILITY_UNS = "clr_stability"
+CONSENSUS_OBS = "clr_consensus"
+CONFIDENCE_OBS = "clr_confidence"
+WEIGHTS = "weights"
+"""Within the record of an embedding."""
 
 COUNTS_LAYER = "counts"
 LINEAR_LAYER = "linear"
@@ -29,3 +35,18 @@ def embedding_keys(key_added: str | None) -> EmbeddingKeys:
     if key_added is None:
         return EmbeddingKeys(EMBEDDING_OBSM, EMBEDDING_UNS)
     return EmbeddingKeys(key_added, key_added)
+
+
+class StabilityKeys(NamedTuple):
+    """Where the record of repeated runs, their consensus and the confidence of each cell live."""
+
+    uns: str
+    clusters: str
+    confidence: str
+
+
+def stability_keys(key_added: str | None) -> StabilityKeys:
+    """Name them; with `key_added` all three begin with it."""
+    if key_added is None:
+        return StabilityKeys(STABILITY_UNS, CONSENSUS_OBS, CONFIDENCE_OBS)
+    return StabilityKeys(key_added, f"{key_added}_consensus", f"{key_added}_confidence")

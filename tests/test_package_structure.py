@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(clr.__file__).parent
 API_PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
-SUBPACKAGES = ("pp", "tl", "pl", "get", "metrics")
+SUBPACKAGES = ("pp", "tl", "pl", "get", "io", "metrics", "datasets")
 ON_ADATA = ("pp", "tl", "pl", "get")
 # What a lower layer may not import, of ours and of others.
-ABOVE = frozenset({"pp", "tl", "pl", "get", "cli"})
+ABOVE = frozenset({"pp", "tl", "pl", "get", "datasets", "cli"})
 LOWER_LAYERS = ("engine", "metrics")
 NO_ANNDATA = frozenset({"anndata", "scanpy"})
 
@@ -253,7 +253,7 @@ import logging
 import numpy, torch
 numpy.random.seed(0); torch.manual_seed(0)
 states = str(numpy.random.get_state()), torch.get_rng_state().tolist(), torch.get_num_threads()
-from scclr_ext import get, metrics, pl, pp, tl
+from scclr_ext import datasets, get, io, metrics, pl, pp, tl
 assert states == (str(numpy.random.get_state()), torch.get_rng_state().tolist(), torch.get_num_threads())
 assert not logging.getLogger().handlers
 """
