@@ -25,10 +25,12 @@ class Seeds:
     views: Generator
 
     @classmethod
-    def from_random_state(cls, random_state: int, device: torch.device) -> Seeds:
-        """Spawn the generators of one run from one integer."""
+    def from_random_state(cls, random_state: int, device: torch.device, rank: int = 0) -> Seeds:
+        """Spawn the generators of one run from one integer; of several processes each draws its own views."""
         devices = (torch.device("cpu"), torch.device("cpu"), device)
         children = np.random.SeedSequence(random_state).spawn(len(devices))
+        if rank > 0:
+            children[2] = children[2].spawn(rank)[-1]
         seeds = [int(child.generate_state(1, np.uint64)[0] >> np.uint64(1)) for child in children]
         return cls(*(Generator(d).manual_seed(s) for d, s in zip(devices, seeds, strict=True)))
 

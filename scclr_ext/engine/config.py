@@ -53,6 +53,9 @@ class MethodConfig:
         The same with batches: the other cell is one of its mutual nearest neighbours in other batches.
     n_neighbors
         Neighbours looked up for that.
+    early_stopping
+        `epochs` or `steps` are then the most there may be: once the neighbourhoods in the representation have stopped
+        settling, the rate falls to zero over as many steps again as a quarter of those taken, and the training ends.
     """
 
     scale: bool = True
@@ -73,6 +76,7 @@ class MethodConfig:
     neighbor_probability: float = 0.0
     cross_batch_probability: float = 0.0
     n_neighbors: int = 15
+    early_stopping: bool = False
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, naming them."""

@@ -1,9 +1,12 @@
-"""The device and precision a run uses."""
+"""The devices, the processes and the precision a run uses."""
 
 from __future__ import annotations
 
+import sys
+
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 
 
 def device_of(name: str) -> torch.device:
@@ -25,8 +28,30 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def make_fabric(device: torch.device) -> Fabric:
-    """Wrap one device for the training loop."""
-    if device.type == "cpu":
-        return Fabric(accelerator="cpu", devices=1)
-    return Fabric(accelerator=device.type, devices=[device.index or 0])
+def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -> Fabric:
+    """Wrap one device, or start the processes that share the work on several and join them.
+
+    Raises
+    ------
+    ValueError
+        Where several processes are asked for in a notebook, or the numbers make no sense.
+    """
+    if devices < 1 or num_nodes < 1:
+        msg = f"`devices` and `num_nodes` must be at least 1; found {devices} and {num_nodes}."
+        raise ValueError(msg)
+    if devices * num_nodes == 1:
+        return Fabric(accelerator=device.type, devices=1 if device.type == "cpu" else [device.index or 0])
+    if hasattr(sys, "ps1"):
+        msg = (
+            f"`devices={devices}` needs processes of its own, which a notebook cannot start; run "
+            f"`python -m scclr_ext embed in.h5ad out.h5ad --devices {devices}` in a shell instead."
+        )
+        raise ValueError(msg)
+    if device.type == "mps":
+        msg = f"`devices={devices}`: an Apple GPU is only one; use devices=1, or device='cpu'."
+        raise ValueError(msg)
+    # Buffers (queue, batch norm) are the same in every process by construction: there is nothing to send around.
+    strategy = DDPStrategy(broadcast_buffers=False)
+    fabric = Fabric(accelerator=device.type, devices=devices, num_nodes=num_nodes, strategy=strategy)
+    fabric.launch()
+    return fabric

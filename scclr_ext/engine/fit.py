@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from scclr_ext.engine.diagnostics import diagnose
-from scclr_ext.engine.optim import build_optimizer, build_schedule
+from scclr_ext.engine.history import History, Plan
+from scclr_ext.engine.optim import Cooling, build_optimizer, build_schedule
+from scclr_ext.engine.processes import connect, share
+from scclr_ext.engine.sampling import Minibatches
+from scclr_ext.engine.stopping import Stability
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lightning_fabric import Fabric
     from torch import Tensor
 
     from scclr_ext.engine._random import Seeds
-    from scclr_ext.engine.methods import Method, StepOutput
+    from scclr_ext.engine.checkpoint import Checkpoints
+    from scclr_ext.engine.methods import Method
     from scclr_ext.engine.neighbors import Neighbors
     from scclr_ext.engine.sampling import Sampler
     from scclr_ext.engine.source import Source
-
-_RECORDS = 50
-"""A training that is few epochs long is recorded this many times instead of once per epoch."""
-
-
-class Plan(NamedTuple):
-    """How long a training is."""
-
-    total_steps: int
-    steps_per_epoch: int
-
-    @property
-    def record_every(self) -> int:
-        """Steps between two rows of the history: an epoch, or less where epochs are long."""
-        return max(1, min(self.steps_per_epoch, self.total_steps // _RECORDS))
 
 
 def fit(
@@ -48,6 +35,7 @@ def fit(
     seeds: Seeds,
     neighbors: Neighbors | None = None,
     neighbor_probability: float = 0.0,
+    checkpoints: Checkpoints | None = None,
     progress: bool = True,
 ) -> dict[str, np.ndarray]:
     """Train `method` in place.
@@ -61,13 +49,15 @@ def fit(
     sampler
         Says which cells share a minibatch.
     fabric
-        Device and precision.
+        Device, precision and processes.
     seeds
         The run's generators.
     neighbors
         Cells that may stand in for a cell's second view.
     neighbor_probability
         Chance that one of them does.
+    checkpoints
+        Where the state is saved now and then, and taken up from.
     progress
         Show a progress bar.
 
@@ -75,7 +65,7 @@ def fit(
     -------
     The history: arrays of one length, a row per epoch (or more often where epochs are long), with the columns
     `step`, `epoch`, `loss` (mean since the last row), `learning_rate`, and of the latest minibatch `alignment`,
-    `uniformity` and `effective_rank`.
+    `uniformity` and `effective_rank`; with early stopping also `stability`.
 
     Raises
     ------
@@ -84,69 +74,85 @@ def fit(
     """
     config = method.config
     plan = Plan(config.total_steps(sampler.steps_per_epoch), sampler.steps_per_epoch)
+    connect(method, fabric)
     optimizer = build_optimizer(method, config)
     schedule = build_schedule(optimizer, config, plan)
-    model, optimizer = fabric.setup(method, optimizer)
+    model, fabric_optimizer = fabric.setup(method, optimizer)
     model.train()
 
-    history: list[dict[str, float]] = []
-    losses: list[Tensor] = []
-    minibatches = _forever(sampler, seeds)
-    with tqdm(total=plan.total_steps, desc="Training", unit="step", disable=not progress, leave=False) as bar:
-        for step in range(1, plan.total_steps + 1):
+    history, minibatches, cooling = History(plan), Minibatches(sampler, seeds.order), Cooling(plan.total_steps)
+    stability = Stability(source.shape[0], seeds.order) if config.early_stopping else None
+    parts = [method, optimizer, schedule, history, minibatches, cooling, *([stability] if stability else [])]
+    step = 0 if checkpoints is None else _take_up(checkpoints.load(), parts, seeds, fabric)
+    bar = tqdm(total=plan.total_steps, desc="Training", unit="step", initial=step, disable=not progress, leave=False)
+    with bar:
+        while step < cooling.end:
+            step += 1
             index = next(minibatches)
             partner = None
             if neighbors is not None:
-                partner = source.rows(neighbors.draw(index, neighbor_probability, seeds.order))
+                partner = source.rows(share(neighbors.draw(index, neighbor_probability, seeds.order), fabric))
+            index = share(index, fabric)
             batches = None if sampler.batches is None else sampler.batches[index].to(fabric.device)
             output = model(source.rows(index), seeds.views, partner, batches)
-            optimizer.zero_grad()
+            fabric_optimizer.zero_grad()
             fabric.backward(output.loss)
             if config.gradient_clip is not None:
-                fabric.clip_gradients(model, optimizer, max_norm=config.gradient_clip)
+                fabric.clip_gradients(model, fabric_optimizer, max_norm=config.gradient_clip)
             rate = float(schedule.get_last_lr()[0])
-            optimizer.step()
+            if stability is not None:
+                rate *= cooling.factor(step)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+            fabric_optimizer.step()
             schedule.step()
             method.after_step()
-
-            losses.append(output.loss.detach())
-            if step % plan.record_every == 0 or step == plan.total_steps:
-                history.append(_record(step, plan, losses, rate, output))
-                bar.set_postfix(loss=f"{history[-1]['loss']:.3f}")
-                losses.clear()
+            history.add(output.loss)
             bar.update()
-    return {name: np.array([row[name] for row in history]) for name in history[0]}
+            if step % plan.record_every and step < cooling.end:
+                continue
+
+            looks = {}
+            if stability is not None:
+                looks["stability"] = stability.look(embed(method, source, cells=stability.cells))
+                model.train()
+                if fabric.broadcast(stability.steady):
+                    cooling.begin(step)
+                    bar.total = cooling.end
+            row = history.record(step, rate, output, **looks)
+            bar.set_postfix(loss=f"{row['loss']:.3f}")
+            if checkpoints is not None and (fabric.broadcast(checkpoints.due) or step == cooling.end):
+                state = _state(step, parts, seeds, fabric)
+                if fabric.is_global_zero:
+                    checkpoints.save(state)
+    return history.columns()
 
 
 @torch.no_grad()
-def embed(method: Method[Any], source: Source, *, chunk_size: int = 4096) -> np.ndarray:
-    """Embed every cell of `source` without distortion; float32 of shape ``(cells, dimensions)``.
+def embed(method: Method[Any], source: Source, *, cells: Tensor | None = None, chunk_size: int = 4096) -> np.ndarray:
+    """Embed cells of `source` without distortion; float32 of shape ``(cells, dimensions)``.
 
-    Cells pass in their own order, `chunk_size` at a time; batch normalisation uses its running statistics, so the
-    result does not depend on the chunks.
+    All cells, or those at `cells`, pass in their own order, `chunk_size` at a time; batch normalisation uses its
+    running statistics, so the result does not depend on the chunks.
     """
     method.eval()
-    chunks = torch.arange(source.shape[0]).split(chunk_size)
+    cells = torch.arange(source.shape[0]) if cells is None else cells
+    chunks = cells.split(chunk_size)
     return np.concatenate([method.represent(source.rows(chunk)).float().cpu().numpy() for chunk in chunks])
 
 
-def _forever(sampler: Sampler, seeds: Seeds) -> Iterator[Tensor]:
-    while True:
-        yield from sampler.epoch(seeds.order)
+def _state(step: int, parts: list[Any], seeds: Seeds, fabric: Fabric) -> dict[str, Any]:
+    views: list[Any] = [seeds.views.get_state()]  # the one generator that differs between processes
+    if fabric.world_size > 1:
+        views = [None] * fabric.world_size
+        torch.distributed.all_gather_object(views, seeds.views.get_state())
+    return {"step": step, "parts": [part.state_dict() for part in parts], "views": views}
 
 
-def _record(step: int, plan: Plan, losses: list[Tensor], learning_rate: float, output: StepOutput) -> dict[str, float]:
-    loss = float(torch.stack(losses).mean())
-    if not np.isfinite(loss):
-        msg = (
-            f"The loss became {loss} by step {step} of {plan.total_steps}: the training diverged. "
-            "Lower `learning_rate`, or use the method's default preset."
-        )
-        raise FloatingPointError(msg)
-    return {
-        "step": step,
-        "epoch": step / plan.steps_per_epoch,
-        "loss": loss,
-        "learning_rate": learning_rate,
-        **diagnose(output.first.detach(), output.second.detach()),
-    }
+def _take_up(state: dict[str, Any] | None, parts: list[Any], seeds: Seeds, fabric: Fabric) -> int:
+    if state is None:
+        return 0
+    for part, saved in zip(parts, state["parts"], strict=True):
+        part.load_state_dict(saved)
+    seeds.views.set_state(state["views"][fabric.global_rank])
+    return int(state["step"])

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from torch import nn
 
     from scclr_ext.engine.config import MethodConfig
-    from scclr_ext.engine.fit import Plan
+    from scclr_ext.engine.history import Plan
 
 _SGD_MOMENTUM = 0.9
 _SHORTEST_CYCLE = 10
 """With fewer steps than this there is no room for a warm-up: the rate stays constant."""
+_COOLING = 0.25
+"""Steps over which the rate falls at the end, as a share of those before."""
+_LONGEST_WARM_UP = 60
 
 
 def build_optimizer(model: nn.Module, config: MethodConfig) -> Optimizer:
@@ -30,7 +33,8 @@ def build_optimizer(model: nn.Module, config: MethodConfig) -> Optimizer:
 
 def build_schedule(optimizer: Optimizer, config: MethodConfig, plan: Plan) -> LRScheduler:
     """Build the config's schedule; its `step` is called after every minibatch."""
-    if config.schedule == "one-cycle" and plan.total_steps >= _SHORTEST_CYCLE:
+    one_cycle = config.schedule == "one-cycle" and plan.total_steps >= _SHORTEST_CYCLE
+    if one_cycle and not config.early_stopping:
         return OneCycleLR(
             optimizer,
             config.learning_rate,
@@ -38,6 +42,9 @@ def build_schedule(optimizer: Optimizer, config: MethodConfig, plan: Plan) -> LR
             pct_start=config.warm_up,
             cycle_momentum=False,
         )
+    if one_cycle:  # its fall would have to know the end: it is the cooling that brings the rate down
+        length = min(_LONGEST_WARM_UP, math.ceil(config.warm_up * plan.total_steps))
+        return LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / length))
     if config.schedule == "cosine":
         horizon = config.schedule_epochs or math.ceil(plan.total_steps / plan.steps_per_epoch)
 
@@ -47,3 +54,34 @@ def build_schedule(optimizer: Optimizer, config: MethodConfig, plan: Plan) -> LR
 
         return LambdaLR(optimizer, factor)
     return LambdaLR(optimizer, lambda _: 1.0)
+
+
+class Cooling:
+    """Ends a training early: from when it is told to, the rate falls to zero in a straight line.
+
+    Parameters
+    ----------
+    total_steps
+        The end, unless it is told of an earlier one; the rate cools towards this one too.
+    """
+
+    def __init__(self, total_steps: int) -> None:
+        self.start = math.floor(total_steps / (1 + _COOLING))
+        self.end = total_steps
+
+    def begin(self, step: int) -> None:
+        """Begin to cool after `step`, unless that has begun."""
+        if step < self.start:
+            self.start, self.end = step, min(self.end, step + max(_SHORTEST_CYCLE, math.ceil(_COOLING * step)))
+
+    def factor(self, step: int) -> float:
+        """Share of the schedule's rate with which `step`, counted from 1, is taken."""
+        return min(1.0, (self.end - step + 1) / (self.end - self.start + 1))
+
+    def state_dict(self) -> dict[str, int]:
+        """What a checkpoint has to keep."""
+        return {"start": self.start, "end": self.end}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Take up from a checkpoint."""
+        self.start, self.end = state["start"], state["end"]

@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from scclr_ext.engine._random import Seeds
+from scclr_ext.engine.checkpoint import Checkpoints, identify
 from scclr_ext.engine.device import device_of, make_fabric
 from scclr_ext.engine.fit import embed, fit
+from scclr_ext.engine.hold import InMemory
 from scclr_ext.engine.methods import DataInfo, Method, build
 from scclr_ext.engine.neighbors import mutual_neighbors, nearest_neighbors, principal_components
-from scclr_ext.engine.sampling import Sampler, Shuffled, WithinBatches
-from scclr_ext.engine.source import Subset, as_source, gene_moments
+from scclr_ext.engine.processes import gather_rows
+from scclr_ext.engine.source import as_source
+from scclr_ext.engine.training_set import training_set
 
 if TYPE_CHECKING:
-    from scipy import sparse
+    from pathlib import Path
 
     from scclr_ext.engine.config import MethodConfig
+    from scclr_ext.engine.source import Rows
 
 _FINISHING_CELLS = 4096
 _FEWEST_NEIGHBORS, _CELLS_PER_NEIGHBOR = 3, 20
@@ -57,7 +62,11 @@ def run(
     *,
     batches: np.ndarray | None = None,
     device: str = "auto",
+    devices: int = 1,
+    num_nodes: int = 1,
     random_state: int = 0,
+    checkpoint_dir: str | Path | None = None,
+    resume: bool = False,
     progress: bool = True,
 ) -> Run:
     """Train a method on a matrix and embed its rows.
@@ -67,63 +76,54 @@ def run(
     config
         The method and its settings.
     matrix
-        Log-normalised values of the model's genes, float32 of shape ``(cells, genes)``, dense or sparse rows.
+        Log-normalised values of the model's genes, float32 of shape ``(cells, genes)``, dense or sparse rows, or
+        something that reads them from elsewhere.
     batches
         Batch of each cell as integers, shape ``(cells,)``.
-    device, random_state, progress
+    device, devices, num_nodes, random_state, checkpoint_dir, resume, progress
         As in :func:`scclr_ext.tl.contrastive_embed`.
+    max_bytes
+        Memory for the values of the training's cells, where they are read from elsewhere.
 
     Raises
     ------
     FloatingPointError
         When the training diverges.
     """
-    where = device_of(device)
-    seeds = Seeds.from_random_state(random_state, where)
-    data = DataInfo(matrix.shape[0], *gene_moments(matrix))
-    cells = _training_cells(config, data.n_cells, seeds)
-    seen = None if batches is None else batches[cells]
-    if seen is not None and len(np.unique(seen)) < 2:
-        seen = None  # one batch is no batch
-    sampler: Sampler = (
-        Shuffled(len(cells), config.batch_size, drop_last=config.drop_last)
-        if seen is None
-        else WithinBatches(seen, config.batch_size)
-    )
+    fabric = make_fabric(device_of(device), devices=devices, num_nodes=num_nodes)
+    where, rank = fabric.device, fabric.global_rank
+    seeds = Seeds.from_random_state(random_state, where, rank)
+    everything = InMemory(matrix) if isinstance(matrix, np.ndarray) or sparse.issparse(matrix) else matrix
+    shown = training_set(config, everything, batches, seeds, where, max_bytes=max_bytes, progress=progress)
+    data = DataInfo(matrix.shape[0], shown.mean, shown.std)
     neighbors = None
-    probability = config.neighbor_probability if seen is None else config.cross_batch_probability
-    if probability > 0:
-        rep, axes = principal_components(matrix[cells], data.mean, data.std, random_state)
-        k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(cells) // _CELLS_PER_NEIGHBOR))
-        neighbors = nearest_neighbors(rep, k) if seen is None else mutual_neighbors(rep, seen, k)
-        data = data._replace(components=axes if seen is None else None)
+    probability = config.neighbor_probability if shown.batches is None else config.cross_batch_probability
+    if probability > 0 and shown.matrix is not None:
+        rep, axes = principal_components(shown.matrix, data.mean, data.std, random_state)
+        k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(rep) // _CELLS_PER_NEIGHBOR))
+        alone = shown.batches is None
+        neighbors = nearest_neighbors(rep, k) if alone else mutual_neighbors(rep, shown.batches, k)
+        data = data._replace(components=axes if alone else None)
 
     method = build(config, data, seeds.weights)
     source = as_source(matrix, where)
     shown = Subset(source, torch.from_numpy(cells))
-    fabric = make_fabric(where)
     history = fit(
         method,
-        shown,
-        sampler,
+        shown.source,
+        shown.sampler,
         fabric=fabric,
         seeds=seeds,
         neighbors=neighbors,
         neighbor_probability=probability,
-        progress=progress,
+        checkpoints=checkpoints,
+        progress=progress and rank == 0,
     )
     method.eval()
     method.finish(shown.rows(torch.randperm(len(cells), generator=seeds.order)[:_FINISHING_CELLS]))
-    embedding = embed(method, source)
+    mine = torch.arange(data.n_cells).tensor_split(fabric.world_size)[rank]
+    embedding = gather_rows(torch.from_numpy(embed(method, source, cells=mine)), data.n_cells, fabric).numpy()
     if not np.isfinite(embedding).all():
         msg = "The training diverged in its last steps. Lower `learning_rate`, or use the method's default preset."
         raise FloatingPointError(msg)
     return Run(embedding, history, method, data, str(where))
-
-
-def _training_cells(config: MethodConfig, n_cells: int, seeds: Seeds) -> np.ndarray:
-    """All cells, or as many random ones as a step budget can show: more would only cost time and memory."""
-    budget = n_cells if config.steps is None else config.steps * config.batch_size
-    if budget >= n_cells:
-        return np.arange(n_cells)
-    return np.sort(torch.randperm(n_cells, generator=seeds.order)[:budget].numpy())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -48,12 +48,12 @@ class Shuffled:
     @property
     def steps_per_epoch(self) -> int:
         """Minibatches in one epoch."""
-        return len(_cut(torch.arange(self.n_cells), self.batch_size, drop_last=self.drop_last))
+        return len(cut(torch.arange(self.n_cells), self.batch_size, drop_last=self.drop_last))
 
     def epoch(self, generator: Generator) -> Iterator[Tensor]:
         """Yield the cell indices of each minibatch of one epoch."""
         order = torch.randperm(self.n_cells, generator=generator)
-        yield from _cut(order, self.batch_size, drop_last=self.drop_last)
+        yield from cut(order, self.batch_size, drop_last=self.drop_last)
 
 
 class WithinBatches:
@@ -79,18 +79,56 @@ class WithinBatches:
     @property
     def steps_per_epoch(self) -> int:
         """Minibatches in one epoch."""
-        return sum(len(_cut(group, self.batch_size)) for group in self.groups)
+        return sum(len(cut(group, self.batch_size)) for group in self.groups)
 
     def epoch(self, generator: Generator) -> Iterator[Tensor]:
         """Yield the cell indices of each minibatch of one epoch, the batches in random order."""
         parts: list[Tensor] = []
         for group in self.groups:
-            parts += _cut(group[torch.randperm(len(group), generator=generator)], self.batch_size)
+            parts += cut(group[torch.randperm(len(group), generator=generator)], self.batch_size)
         for i in torch.randperm(len(parts), generator=generator).tolist():
             yield parts[i]
 
 
-def _cut(order: Tensor, size: int, *, drop_last: bool = False) -> list[Tensor]:
+class Minibatches:
+    """One epoch after the other without an end, which can be left anywhere and taken up there.
+
+    Parameters
+    ----------
+    sampler
+        Decides the epochs.
+    generator
+        Draws their order.
+    """
+
+    def __init__(self, sampler: Sampler, generator: Generator) -> None:
+        self._sampler, self._generator = sampler, generator
+        self._begin()
+
+    def _begin(self) -> None:
+        self._start = self._generator.get_state()
+        self._parts = list(self._sampler.epoch(self._generator))
+        self._place = 0
+
+    def __next__(self) -> Tensor:
+        if self._place == len(self._parts):
+            self._begin()
+        self._place += 1
+        return self._parts[self._place - 1]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint has to keep: the generator at the start of the epoch, and now."""
+        return {"start": self._start, "place": self._place, "now": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up from a checkpoint."""
+        self._generator.set_state(state["start"])
+        self._begin()
+        self._place = state["place"]
+        self._generator.set_state(state["now"])
+
+
+def cut(order: Tensor, size: int, *, drop_last: bool = False) -> list[Tensor]:
     """Cut `order` into minibatches; a last one of a single cell joins the one before it."""
     parts = list(order.split(size))
     if len(parts) > 1:

@@ -10,7 +10,8 @@ from torch import nn
 from scclr_ext.engine._random import Seeds
 from scclr_ext.engine.config import MethodConfig
 from scclr_ext.engine.device import make_fabric
-from scclr_ext.engine.fit import Plan, embed, fit
+from scclr_ext.engine.fit import embed, fit
+from scclr_ext.engine.history import Plan
 from scclr_ext.engine.methods import DataInfo, Method, StepOutput
 from scclr_ext.engine.neighbors import Neighbors
 from scclr_ext.engine.sampling import Shuffled

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW
 
 from scclr_ext.engine.config import MethodConfig
-from scclr_ext.engine.fit import Plan
+from scclr_ext.engine.history import Plan
 from scclr_ext.engine.optim import build_optimizer, build_schedule
 
 

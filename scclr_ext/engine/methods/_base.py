@@ -11,10 +11,16 @@ from scclr_ext.engine.config import MethodConfig
 from scclr_ext.engine.encoders import Standardize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from torch import Generator
 
 C = TypeVar("C", bound=MethodConfig)
+
+
+def _alone(values: Tensor) -> Tensor:
+    return values
 
 
 class StepOutput(NamedTuple):
@@ -52,6 +58,11 @@ class Method(nn.Module, ABC, Generic[C]):
         The method's settings.
     data
         Shape and moments of the data.
+
+    Attributes
+    ----------
+    gather
+        Joins representations over the processes of a run; in one process it returns what it is given.
     """
 
     def __init__(self, config: C, data: DataInfo) -> None:
@@ -60,6 +71,7 @@ class Method(nn.Module, ABC, Generic[C]):
         self.scaling: nn.Module = (
             Standardize(data.mean, data.std, max_value=config.max_value) if config.scale else nn.Identity()
         )
+        self.gather: Callable[[Tensor], Tensor] = _alone
 
     @abstractmethod
     def forward(

@@ -168,12 +168,13 @@ class Clear(Method[ClearConfig]):
         views = [self.views(self.scaling(cells), generator) for cells in (x, x if partner is None else partner)]
         directions = [(0, 1), (1, 0)] if self.config.symmetric else [(0, 1)]
         # A key of another batch could be told apart by the batch effect alone: it is no negative.
+        batches = None if batches is None else self.gather(batches)
         foreign = None if batches is None else self.queue.foreign(batches)
         losses, queries, keys = [], [], []
         for anchor, positive in directions:
-            query = F.normalize(self.query(views[anchor]), dim=1)
+            query = self.gather(F.normalize(self.query(views[anchor]), dim=1))
             with torch.no_grad():
-                key = F.normalize(self.key(views[positive]), dim=1)
+                key = self.gather(F.normalize(self.key(views[positive]), dim=1))
             losses.append(self._loss(query, key, foreign))
             queries.append(query)
             keys.append(key)

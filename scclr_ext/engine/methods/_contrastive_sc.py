@@ -94,7 +94,7 @@ class ContrastiveSC(Method[ContrastiveSCConfig]):
     ) -> StepOutput:
         """Compare two views of a minibatch."""
         first, second = (
-            F.normalize(self.encoder(self.views(self.scaling(cells), generator)), dim=1)
+            self.gather(F.normalize(self.encoder(self.views(self.scaling(cells), generator)), dim=1))
             for cells in (x, x if partner is None else partner)
         )
         return StepOutput(nt_xent(first, second, self.config.temperature), first, second)

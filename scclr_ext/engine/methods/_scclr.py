@@ -93,7 +93,7 @@ class Scclr(Method[ScclrConfig]):
         """Compare two views of a minibatch."""
         cells = torch.cat([x, x if partner is None else partner])
         z = F.normalize(self.head(self.body(self.views(self.scaling(cells), generator))), dim=1)
-        first, second = z.chunk(2)
+        first, second = map(self.gather, z.chunk(2))
         return StepOutput(nt_xent(first, second, self.config.temperature), first, second)
 
     def represent(self, x: Tensor) -> Tensor:
