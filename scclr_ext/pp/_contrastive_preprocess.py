@@ -118,8 +118,7 @@ def contrastive_preprocess(
         raise ValueError(msg)
 
     values = values.copy()  # whatever fails, the user's stay as they were
-    if units != "log-normalized":
-        _log_normalize(values, recipe.target_sum)
+    library_size = 0.0 if units == "log-normalized" else _log_normalize(values, recipe.target_sum)
     codes = None if batch_key is None else batch_codes(adata, batch_key)
     table = select_genes(values, adata.var, int(n_top), codes=codes, mask_genes=mask_genes)
 
@@ -143,6 +142,8 @@ def contrastive_preprocess(
         "batch_key": batch_key or "",
         "target_sum": "kept" if units == "log-normalized" else recipe.target_sum or "median",
     }
+    if units != "log-normalized" and recipe.target_sum is None:
+        target.uns[_keys.PREPROCESS_UNS]["library_size"] = library_size  # what the median was
     if subset:
         target._inplace_subset_var(table[_keys.HIGHLY_VARIABLE_VAR].to_numpy())
     report(
@@ -152,8 +153,10 @@ def contrastive_preprocess(
     return target if copy else None
 
 
-def _log_normalize(values: np.ndarray | sparse.csr_matrix | sparse.csr_array, target_sum: float | None) -> None:
-    """Bring cells to one library size (None: the median) and take logarithms, in place; empty cells stay empty.
+def _log_normalize(values: np.ndarray | sparse.csr_matrix | sparse.csr_array, target_sum: float | None) -> float:
+    """Bring cells to one library size (None: the median), which is returned, and take logarithms, in place.
+
+    Empty cells stay empty.
 
     Scanpy's own functions warn of empty cells, and its log1p knows no sparse arrays.
     """
@@ -168,3 +171,4 @@ def _log_normalize(values: np.ndarray | sparse.csr_matrix | sparse.csr_array, ta
     else:
         values.data *= np.repeat(factor, np.diff(values.indptr))
         np.log1p(values.data, out=values.data)
+    return target_sum

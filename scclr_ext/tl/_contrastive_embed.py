@@ -42,6 +42,7 @@ def contrastive_embed(
     device: str = "auto",
     random_state: int = 0,
     progress: bool | None = None,
+    keep_weights: bool = True,
     copy: bool = False,
 ) -> AnnData | None:
     """Learn an embedding of the cells by contrasting distorted views of them.
@@ -83,6 +84,9 @@ def contrastive_embed(
     {random_state}
     progress
         Show a progress bar; None follows `scclr_ext.settings.progress`.
+    keep_weights
+        Keep the trained weights in the record, 2 to 4 MB: :func:`scclr_ext.io.save` and
+        :func:`scclr_ext.tl.map_query` need them, today or from a file read next year.
     {copy}
 
     Returns
@@ -92,8 +96,9 @@ def contrastive_embed(
     `obsm["X_clr"]`
         The embedding, float32 of shape `(n_cells, n_dimensions)`.
     `uns["clr"]`
-        How it was made: parameters, seed, versions, device, the genes with their means and standard deviations,
-        and the training's history, from which :func:`scclr_ext.pl.embedding_qc` draws.
+        How it was made: parameters, seed, versions, device, the genes with their means and standard deviations, the
+        library size of the values, the training's history, from which :func:`scclr_ext.pl.embedding_qc` draws, and
+        the trained weights.
 
     Raises
     ------
@@ -154,7 +159,7 @@ def contrastive_embed(
         )
     keys = _keys.embedding_keys(key_added)
     choice = choice._replace(config=config, preset=choice.preset if config == choice.config else "custom")
-    record = embedding_record(choice, data, result, keys, random_state=random_state)
+    record = embedding_record(choice, data, result, keys, random_state=random_state, keep_weights=keep_weights)
     record["seconds"] = time.perf_counter() - started
     target = adata.copy() if copy else adata
     as_actual(target)

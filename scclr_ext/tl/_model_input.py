@@ -10,6 +10,7 @@ import numpy as np
 from scclr_ext import _keys
 from scclr_ext._anndata import batch_codes, check_unique, get_matrix, to_memory
 from scclr_ext._units import guess_units
+from scclr_ext.tl._library_size import find_target_sum
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -29,6 +30,8 @@ class ModelInput:
     layer: str
     mask_var: str
     batch_key: str
+    target_sum: float
+    """Library size the cells were brought to before the logarithm; 0 where it is not known."""
 
 
 def read_model_input(
@@ -57,6 +60,7 @@ def read_model_input(
         layer=layer or "X",
         mask_var=mask_var if isinstance(mask_var, str) else ("all genes" if mask_var is None else "array"),
         batch_key=batch_key or "",
+        target_sum=find_target_sum(adata, matrix, layer),
     )
 
 

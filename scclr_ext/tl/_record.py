@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import scclr_ext
+from scclr_ext import _keys
+from scclr_ext.engine.model import weights_of
+from scclr_ext.io._document import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from scclr_ext._keys import EmbeddingKeys
@@ -17,11 +20,13 @@ if TYPE_CHECKING:
 
 
 def embedding_record(
-    choice: Resolved, data: ModelInput, result: Run, keys: EmbeddingKeys, *, random_state: int
+    choice: Resolved, data: ModelInput, result: Run, keys: EmbeddingKeys, *, random_state: int, keep_weights: bool
 ) -> dict[str, Any]:
-    """Build `uns["clr"]`."""
+    """Build `uns["clr"]`; :func:`scclr_ext.io._get_model.get_model` makes a model of it again."""
     config = choice.config
-    return {
+    components = result.data.components
+    record = {
+        "schema_version": SCHEMA_VERSION,
         "params": {
             "method": choice.method,
             "preset": choice.preset,
@@ -31,6 +36,7 @@ def embedding_record(
             "batch_key": data.batch_key,
             "n_cells": result.data.n_cells,
             "n_genes": result.data.n_genes,
+            "n_components": 0 if components is None else len(components),
             "batch_size": min(config.batch_size, result.data.n_cells),
             "n_steps": int(result.history["step"][-1]),
             "chance_loss": result.method.chance_loss,
@@ -42,8 +48,12 @@ def embedding_record(
         "genes": data.genes,
         "mean": result.data.mean,
         "std": result.data.std,
+        "preprocess": {"target_sum": data.target_sum},
         "history": {name: np.asarray(column) for name, column in result.history.items()},
     }
+    if keep_weights:
+        record[_keys.WEIGHTS] = weights_of(result.method, result.data.n_genes)
+    return record
 
 
 def _plain(value: Any) -> Any:
