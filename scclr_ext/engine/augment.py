@@ -3,6 +3,10 @@
 Every module maps expression values ``(cells, genes)`` to distorted values of the same shape and leaves its input,
 and the cells it borrows from, as they were. Which genes are hit is decided independently for each gene, cell and
 view, so a rate is met on average and not to the last gene.
+
+What a step does is said twice: here with tensors, for any device and any order of steps, and in a compiled loop
+(:mod:`scclr_ext.engine._kernel`) that draws the usual steps on the CPU in one pass, many times faster. The tests hold
+both to the same statistics.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor, nn
 
+from scclr_ext.engine._compiled import draw_compiled, gene_pairs
 from scclr_ext.engine._random import coin
 
 if TYPE_CHECKING:
@@ -29,6 +34,13 @@ class Augmentation(nn.Module, ABC):
     probability
         Chance that a cell is distorted at all.
     """
+
+    # What the compiled loop has to know: which of its steps this is (None: none of them), and what that step needs.
+    place: int | None = None
+    borrows: bool = False
+    pairs: bool = False
+    rescale: bool = False
+    sd: float | None = None
 
     def __init__(self, rate: float, *, probability: float = 1.0) -> None:
         super().__init__()
@@ -49,10 +61,18 @@ class Augmentation(nn.Module, ABC):
         """
         if self.rate <= 0 or self.probability <= 0:
             return x
+        view = draw_compiled([self], x, donors, generator)
+        return self.draw(x, donors, generator) if view is None else view
+
+    def draw(self, x: Tensor, donors: Tensor, generator: Generator) -> Tensor:
+        """Distort a minibatch with tensor operations; the arguments are those of `forward`."""
+        everyone = torch.arange(len(x), device=x.device)
         if self.probability >= 1:
-            return self.distort(x, donors, torch.arange(len(x), device=x.device), generator)
-        rows = coin((len(x),), self.probability, generator).nonzero().squeeze(1)
-        # Cells that are left alone cost no random numbers.
+            return self.distort(x, donors, everyone, generator)
+        chosen = coin((len(x),), self.probability, generator)
+        if x.is_cuda:  # asking which cells they are would make the processor wait for the device
+            return torch.where(chosen[:, None], self.distort(x, donors, everyone, generator), x)
+        rows = chosen.nonzero().squeeze(1)  # cells that are left alone cost no random numbers
         return x.index_copy(0, rows, self.distort(x[rows], donors, rows, generator))
 
     @abstractmethod
@@ -75,6 +95,8 @@ class Mask(Augmentation):
         Multiply the survivors by ``1 / (1 - rate)``, as a dropout layer does.
     """
 
+    place = 0
+
     def __init__(self, rate: float, *, probability: float = 1.0, rescale: bool = False) -> None:
         super().__init__(rate, probability=probability)
         self.rescale = rescale
@@ -96,9 +118,11 @@ class GaussianNoise(Augmentation):
         Standard deviation of the noise, in the units of the input.
     """
 
+    place = 1
+
     def __init__(self, rate: float, *, sd: float, probability: float = 1.0) -> None:
         super().__init__(rate, probability=probability)
-        self.sd = sd
+        self.sd: float = sd
 
     def distort(self, x: Tensor, donors: Tensor, rows: Tensor, generator: Generator) -> Tensor:
         """Add noise to the chosen genes."""
@@ -113,21 +137,25 @@ class Swap(Augmentation):
     in at most one pair, so a cell keeps the multiset of its values.
     """
 
+    place = 2
+    pairs = True
+
     def distort(self, x: Tensor, donors: Tensor, rows: Tensor, generator: Generator) -> Tensor:
         """Swap the chosen pairs."""
-        n_pairs = x.shape[1] // 2
-        order = torch.randperm(x.shape[1], generator=generator, device=x.device)
-        left, right = order[:n_pairs], order[n_pairs : 2 * n_pairs]
+        left, right = gene_pairs(x.shape[1], generator)
         partner = torch.arange(x.shape[1], device=x.device)
         partner[left], partner[right] = right, left
         chosen = torch.zeros(x.shape, dtype=torch.bool, device=x.device)
-        flips = coin((len(x), n_pairs), self.rate, generator)
+        flips = coin((len(x), len(left)), self.rate, generator)
         chosen[:, left], chosen[:, right] = flips, flips
         return torch.where(chosen, x[:, partner], x)
 
 
 class Crossover(Augmentation):
     """Take genes from one other cell (CLEAR, Methods, step iv)."""
+
+    place = 3
+    borrows = True
 
     def distort(self, x: Tensor, donors: Tensor, rows: Tensor, generator: Generator) -> Tensor:
         """Replace the chosen genes by those of one donor per cell."""
@@ -140,13 +168,15 @@ class Crossover(Augmentation):
 class CrossoverMany(Augmentation):
     """Take genes from many other cells, each gene from its own (CLEAR, Methods, step v)."""
 
+    place = 4
+    borrows = True
+
     def distort(self, x: Tensor, donors: Tensor, rows: Tensor, generator: Generator) -> Tensor:
         """Replace each chosen gene by that of its own donor."""
         if len(donors) < 2:
             return x
-        row, gene = coin(x.shape, self.rate, generator).nonzero(as_tuple=True)
-        donor = _other_cells(rows[row], len(donors), generator)
-        return x.index_put((row, gene), donors[donor, gene])
+        donor = _other_cells(rows[:, None].expand(x.shape), len(donors), generator)
+        return torch.where(coin(x.shape, self.rate, generator), donors.gather(0, donor), x)
 
 
 class Views(nn.Module):
@@ -164,9 +194,12 @@ class Views(nn.Module):
 
     def forward(self, x: Tensor, generator: Generator) -> Tensor:
         """Draw one view of every cell in `x`, shape ``(cells, genes)``."""
-        view = x
-        for step in self.steps:
-            view = step(view, x, generator)
+        steps = [step for step in self.steps if isinstance(step, Augmentation)]
+        view = draw_compiled([step for step in steps if step.rate > 0 and step.probability > 0], x, x, generator)
+        if view is None:
+            view = x
+            for step in steps:
+                view = step(view, x, generator)
         return view
 
 

@@ -1,6 +1,8 @@
-"""The five augmentations: how often, on whom, what never changes."""
+"""The five augmentations: how often, on whom, what never changes; the same for the compiled loop and for tensors."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,7 +12,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Generator, Tensor
 
+from scclr_ext.engine import augment
 from scclr_ext.engine.augment import Augmentation, Crossover, CrossoverMany, GaussianNoise, Mask, Swap, Views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CELLS, GENES = 500, 200
 AUGMENTATIONS = {
@@ -23,6 +29,15 @@ AUGMENTATIONS = {
 }
 CROSSOVERS = [Crossover, CrossoverMany]
 every = pytest.mark.parametrize("name", AUGMENTATIONS)
+
+
+@pytest.fixture(scope="module", params=["compiled", "tensors"], autouse=True)
+def drawn_by(request) -> Iterator[str]:
+    """Run every test twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "tensors":
+            patch.setattr(augment, "draw_compiled", lambda *_: None)
+        yield request.param
 
 
 def generator(seed: int = 0) -> Generator:
