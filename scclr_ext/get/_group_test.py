@@ -1,0 +1,124 @@
+"""Do groups differ, with one value per donor? Rank tests, since a handful of donors shows no distribution."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from scclr_ext._anndata import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_FEWEST = 2
+
+
+class Comparison(NamedTuple):
+    """One test, and what it was done on."""
+
+    comparison: str
+    test: str
+    n_units: int
+    difference: float
+    statistic: float
+    p_value: float
+
+
+def decide_pairing(values: pd.DataFrame, *, paired: bool | None) -> bool:
+    """Pair where every unit is in every group; say so where only some are. Called by the public functions."""
+    if paired is not None:
+        return paired
+    if values.notna().all(axis=None):
+        return values.shape[1] > 1
+    if (values.notna().sum(axis=1) > 1).any():
+        warnings.warn(
+            "Some units (donors) are in several groups and others are not: all are tested as if they were different "
+            "ones. Give paired=True to compare only those that are in every group, each with itself.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return False
+
+
+def compare_groups(values: pd.DataFrame, *, reference: str | None, paired: bool) -> list[Comparison]:
+    """Test one table of values, units (donors) by groups (conditions), NaN where a unit is not in a group.
+
+    Parameters
+    ----------
+    values
+        One value per unit and group.
+    reference
+        Test every other group against this one. None tests all groups at once.
+    paired
+        Compare a unit with itself, leaving out those that are not in all groups compared.
+
+    Raises
+    ------
+    KeyError
+        Where there is no such reference.
+    ValueError
+        Where there is one group only.
+    """
+    if values.shape[1] < 2:
+        msg = f"There is one group only ({values.columns[0]!r}); a test compares two or more."
+        raise ValueError(msg)
+    if reference is None:
+        return [_compare(values, paired=paired)]
+    if reference not in values:
+        msg = f"`reference={reference!r}` is none of the groups; found {names(values)}."
+        raise KeyError(msg)
+    return [_compare(values[[group, reference]], paired=paired) for group in values if group != reference]
+
+
+def tabulate(comparisons: Iterable[tuple[dict[str, object], Comparison]]) -> pd.DataFrame:
+    """Put labelled comparisons in a table, and correct all their p-values together (Benjamini-Hochberg)."""
+    table = pd.DataFrame([{**labels, **comparison._asdict()} for labels, comparison in comparisons])
+    adjusted = np.full(len(table), np.nan)
+    known = table["p_value"].notna().to_numpy()
+    if known.any():
+        adjusted[known] = stats.false_discovery_control(table.loc[known, "p_value"])
+    return table.assign(p_adjusted=adjusted)
+
+
+def _compare(values: pd.DataFrame, *, paired: bool) -> Comparison:
+    values = values[values.notna().all(axis=1)] if paired else values[values.notna().any(axis=1)]
+    samples = [values[group].dropna().to_numpy(dtype=float) for group in values]
+    test = ("Wilcoxon" if len(samples) == 2 else "Friedman") if paired else _unpaired_name(len(samples))
+    statistic, p_value = np.nan, np.nan
+    if min(map(len, samples)) >= _FEWEST:
+        statistic, p_value = _run(test, samples)
+    return Comparison(
+        comparison=f"{values.columns[0]} vs {values.columns[1]}" if len(samples) == 2 else ", ".join(map(str, values)),
+        test=test,
+        n_units=len(values),
+        difference=_difference(samples, paired=paired) if len(samples) == 2 else np.nan,
+        statistic=float(statistic),
+        p_value=float(p_value),
+    )
+
+
+def _unpaired_name(n_groups: int) -> str:
+    return "Mann-Whitney" if n_groups == 2 else "Kruskal-Wallis"
+
+
+def _run(test: str, samples: list[np.ndarray]) -> tuple[float, float]:
+    flat = np.concatenate(samples)
+    if (flat == flat[0]).all() or (test in {"Wilcoxon", "Friedman"} and all((s == samples[0]).all() for s in samples)):
+        return np.nan, 1.0  # SciPy refuses, or divides by the spread that is not there
+    if test == "Mann-Whitney":
+        return tuple(stats.mannwhitneyu(*samples, alternative="two-sided"))
+    if test == "Wilcoxon":
+        return tuple(stats.wilcoxon(*samples))
+    return tuple((stats.kruskal if test == "Kruskal-Wallis" else stats.friedmanchisquare)(*samples))
+
+
+def _difference(samples: list[np.ndarray], *, paired: bool) -> float:
+    if not all(map(len, samples)):
+        return np.nan
+    if paired:
+        return float(np.median(samples[0] - samples[1]))
+    return float(np.median(samples[0]) - np.median(samples[1]))

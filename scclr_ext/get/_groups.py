@@ -1,0 +1,93 @@
+"""Which cells belong to which group (condition) and unit (donor), with errors that name the column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import scanpy as sc
+from anndata import AnnData
+
+from scclr_ext._anndata import names
+from scclr_ext.get._clusters import categories_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
+    """Read columns of `obs` as categories; cells that lack one of them are left out, the index counts all cells.
+
+    Parameters
+    ----------
+    adata
+        Annotated data matrix, cells by genes.
+    columns
+        The name of each argument and the column of `obs` it names; None leaves that one out.
+
+    Raises
+    ------
+    TypeError
+        If `adata` is no AnnData.
+    KeyError
+        If a column is missing.
+    ValueError
+        If no cell has all labels.
+    """
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
+        raise TypeError(msg)
+    keys = {argument: key for argument, key in columns.items() if key is not None}
+    for argument, key in keys.items():
+        if key not in adata.obs:
+            msg = f"`{argument}={key!r}` is not a column of adata.obs; found {names(adata.obs)}."
+            raise KeyError(msg)
+    found = pd.DataFrame({argument: adata.obs[key].to_numpy() for argument, key in keys.items()})
+    known = found.notna().all(axis=1).to_numpy()
+    if not known.any():
+        msg = f"No cell has a label in {', '.join(f'adata.obs[{key!r}]' for key in keys.values())}; fill them in."
+        raise ValueError(msg)
+    labels = {argument: categories_of(adata.obs[key][known]) for argument, key in keys.items()}
+    return pd.DataFrame(labels, index=known.nonzero()[0])
+
+
+def read_scores(adata: AnnData, score: str | Sequence[str], *, layer: str | None) -> dict[str, np.ndarray]:
+    """Read numeric columns of `obs`, or genes, as one value per cell.
+
+    Raises
+    ------
+    TypeError
+        If a column is not numeric.
+    KeyError
+        If a name or the layer is missing.
+    ValueError
+        If nothing is named.
+    """
+    wanted = list(dict.fromkeys([score] if isinstance(score, str) else score))
+    if not wanted:
+        msg = "`score` is empty; name a numeric column of adata.obs or a gene."
+        raise ValueError(msg)
+    if layer is not None and layer not in adata.layers:
+        msg = f"`layer={layer!r}` is not in adata.layers; found {names(adata.layers)}."
+        raise KeyError(msg)
+    for name in wanted:
+        if name not in adata.obs and name not in adata.var_names:
+            msg = (
+                f"`score` names {name!r}, which is neither a column of adata.obs nor a gene in adata.var_names; "
+                "sc.tl.score_genes writes a score for a list of genes."
+            )
+            raise KeyError(msg)
+        if name in adata.obs and not _is_numeric(adata.obs[name]):
+            msg = f"`score={name!r}` is a column of adata.obs that is not numeric ({adata.obs[name].dtype})."
+            raise TypeError(msg)
+    genes = [name for name in wanted if name not in adata.obs]
+    values = sc.get.obs_df(adata, genes, layer=layer) if genes else pd.DataFrame(index=adata.obs_names)
+    return {
+        name: (adata.obs[name] if name in adata.obs else values[name]).to_numpy(dtype=np.float64, na_value=np.nan)
+        for name in wanted
+    }
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)

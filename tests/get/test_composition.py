@@ -1,0 +1,203 @@
+"""Shares counted as `pandas.crosstab` counts them; tests with one value per donor, as SciPy gives them."""
+
+from __future__ import annotations
+
+import runpy
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+import scclr_ext as clr
+
+unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
+DONORS = {"well": ["h1", "h2", "h3", "h4", "h5"], "mild": ["m1", "m2", "m3", "m4"], "severe": ["s1", "s2", "s3", "s4"]}
+RISE = {"well": 0.1, "mild": 0.25, "severe": 0.6}
+
+
+def study(donors=DONORS, n: int = 60, seed: int = 0) -> AnnData:
+    """B cells expand with the disease, T cells give way, NK cells stay rare."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for group, names in donors.items():
+        for name in names:
+            b = RISE[group] + rng.normal(0, 0.01)
+            kinds = rng.choice(["B", "T", "NK"], n, p=[b, 0.95 - b, 0.05])
+            rows += [(kind, group, name) for kind in kinds]
+    obs = pd.DataFrame(rows, columns=["type", "condition", "donor"])
+    obs["condition"] = pd.Categorical(obs["condition"], categories=list(RISE))
+    obs.index = [f"cell{i}" for i in range(len(obs))]
+    return AnnData(obs=obs)
+
+
+def shares_by_hand(adata: AnnData, kind: str) -> pd.Series:
+    """One share per donor, by the plainest means."""
+    per_donor = adata.obs.groupby("donor", observed=True)
+    return per_donor["type"].apply(lambda types: (types == kind).mean())
+
+
+@pytest.mark.parametrize("unit", [None, "donor"])
+def test_shares_are_those_of_a_cross_table(unit) -> None:
+    adata = study()
+    with unchanged(adata):
+        table = clr.get.composition(adata, "type", "condition", unit=unit)
+    sample = adata.obs["condition" if unit is None else unit].astype(str)
+    expected = pd.crosstab(sample, adata.obs["type"], normalize="index")
+    wide = table.pivot_table(index=unit and "unit" or "group", columns="category", values="fraction", observed=True)
+    wide.index = wide.index.astype(str)
+    np.testing.assert_allclose(wide.loc[expected.index, expected.columns], expected)
+    assert (table["n_cells"] <= table["n_total"]).all()
+    assert table.drop_duplicates("group" if unit is None else "unit")["n_total"].sum() == adata.n_obs
+
+
+def test_a_type_that_a_donor_lacks_counts_as_none_of_its_cells() -> None:
+    adata = study()
+    kept = adata[~((adata.obs["donor"] == "h1") & (adata.obs["type"] == "NK")).to_numpy()]
+    table = clr.get.composition(kept, "type", "condition", unit="donor")
+    row = table[(table["unit"] == "h1") & (table["category"] == "NK")]
+    assert row["n_cells"].tolist() == [0]
+    assert row["fraction"].tolist() == [0.0]
+    # and no donor shows up in a condition it was not sampled in
+    assert len(table) == 13 * 3
+
+
+def test_order_is_that_of_the_categories_and_missing_labels_are_left_out() -> None:
+    adata = study()
+    adata.obs["donor"] = adata.obs["donor"].astype(object)
+    adata.obs.loc[adata.obs["donor"] == "m1", "donor"] = np.nan
+    table = clr.get.composition(adata, "type", "condition", unit="donor")
+    assert table["group"].cat.categories.tolist() == ["well", "mild", "severe"]
+    assert table["group"].cat.codes.is_monotonic_increasing
+    assert "m1" not in table["unit"].cat.categories
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from("xy"), st.sampled_from("pqrs")), min_size=1))
+def test_shares_of_a_sample_sum_to_one(cells) -> None:
+    obs = pd.DataFrame(cells, columns=["type", "condition", "donor"], index=[f"c{i}" for i in range(len(cells))])
+    table = clr.get.composition(AnnData(obs=obs), "type", "condition", unit="donor")
+    sums = table.groupby(["group", "unit"], observed=True)["fraction"].sum()
+    np.testing.assert_allclose(sums, 1.0)
+    assert table["n_cells"].sum() == len(cells)
+
+
+def test_three_groups_as_scipy_tests_them() -> None:
+    adata = study()
+    with unchanged(adata):
+        table = clr.get.composition_test(adata, "type", "condition", unit="donor").set_index("category")
+    for kind, row in table.iterrows():
+        share = shares_by_hand(adata, kind)
+        expected = stats.kruskal(*(share[names] for names in DONORS.values()))
+        assert row["p_value"] == pytest.approx(expected.pvalue)
+        assert row["statistic"] == pytest.approx(expected.statistic)
+        assert row["n_units"] == 13
+    assert set(table["test"]) == {"Kruskal-Wallis"}
+    assert set(table["comparison"]) == {"well, mild, severe"}
+    np.testing.assert_allclose(table["p_adjusted"], stats.false_discovery_control(table["p_value"]))
+    assert table.loc["B", "p_adjusted"] < 0.05 < table.loc["NK", "p_adjusted"]
+
+
+def test_each_group_against_a_reference() -> None:
+    adata = study()
+    table = clr.get.composition_test(adata, "type", "condition", unit="donor", reference="well")
+    assert table["comparison"].tolist() == ["mild vs well", "severe vs well"] * 3
+    share = shares_by_hand(adata, "B")
+    expected = stats.mannwhitneyu(share[DONORS["severe"]], share[DONORS["well"]])
+    row = table[(table["category"] == "B") & (table["comparison"] == "severe vs well")].iloc[0]
+    assert row["test"] == "Mann-Whitney"
+    assert row["p_value"] == pytest.approx(expected.pvalue)
+    assert row["n_units"] == 9
+    assert row["difference"] == pytest.approx(share[DONORS["severe"]].median() - share[DONORS["well"]].median())
+    assert row["difference"] > 0.3
+    np.testing.assert_allclose(table["p_adjusted"], stats.false_discovery_control(table["p_value"]))
+
+
+def test_the_number_of_cells_does_not_count() -> None:
+    """Ten times the cells of each donor say nothing new about donors: the trap of tests over cells."""
+    adata = study(n=40)
+    many = AnnData(obs=pd.concat([adata.obs] * 10).set_axis([f"c{i}" for i in range(10 * adata.n_obs)]))
+    tables = [clr.get.composition_test(a, "type", "condition", unit="donor") for a in (adata, many)]
+    pd.testing.assert_frame_equal(*tables)
+
+
+@pytest.mark.parametrize(
+    ("groups", "name"), [(("well", "severe"), "Wilcoxon"), (("well", "mild", "severe"), "Friedman")]
+)
+def test_donors_in_every_group_are_compared_with_themselves(groups, name) -> None:
+    donors = [f"d{i}" for i in range(8)]
+    adata = study(dict.fromkeys(groups, donors))
+    table = clr.get.composition_test(adata, "type", "condition", unit="donor").set_index("category")
+    per_sample = adata.obs.assign(b=adata.obs["type"] == "B").groupby(["donor", "condition"], observed=True)["b"]
+    share = per_sample.mean().unstack()
+    if name == "Wilcoxon":
+        expected = stats.wilcoxon(share["well"], share["severe"])
+        assert table.loc["B", "difference"] == pytest.approx((share["well"] - share["severe"]).median())
+    else:
+        expected = stats.friedmanchisquare(*(share[group] for group in groups))
+    assert table.loc["B", "p_value"] == pytest.approx(expected.pvalue)
+    assert set(table["test"]) == {name}
+    assert set(table["n_units"]) == {8}
+    unpaired = clr.get.composition_test(adata, "type", "condition", unit="donor", paired=False)
+    assert set(unpaired["test"]) == {"Mann-Whitney" if len(groups) == 2 else "Kruskal-Wallis"}
+
+
+def test_donors_in_some_groups_only() -> None:
+    adata = study({"well": ["a", "b", "c", "d"], "severe": ["c", "d", "e"]})
+    with pytest.warns(UserWarning, match=r"Some units \(donors\) are in several groups.*paired=True"):
+        table = clr.get.composition_test(adata, "type", "condition", unit="donor")
+    assert set(table["test"]) == {"Mann-Whitney"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = clr.get.composition_test(adata, "type", "condition", unit="donor", paired=True)
+    assert set(table["n_units"]) == {2}
+
+
+def test_too_few_donors_and_no_difference() -> None:
+    alone = study({"well": ["a", "b"], "severe": ["c"]})
+    table = clr.get.composition_test(alone, "type", "condition", unit="donor")
+    assert table[["p_value", "p_adjusted", "statistic"]].isna().all(axis=None)
+    assert table["difference"].notna().all()
+    one = study({"well": ["a", "b"], "severe": ["c", "d"]})
+    one.obs["type"] = "B"
+    for paired in (False, None):
+        table = clr.get.composition_test(one, "type", "condition", unit="donor", paired=paired)
+        assert table["p_value"].tolist() == [1.0]
+    same = pd.concat([one.obs.assign(condition=c, donor=d) for c in ("x", "y") for d in "ab"])
+    same.index = [f"c{i}" for i in range(len(same))]
+    assert clr.get.composition_test(AnnData(obs=same), "type", "condition", unit="donor")["p_value"].tolist() == [1.0]
+
+
+def test_p_values_are_uniform_where_nothing_differs() -> None:
+    rng = np.random.default_rng(0)
+    low = 0
+    for _ in range(60):
+        share = rng.beta(2, 2, size=10)
+        rows = [("BT"[int(rng.random() > share[i])], "ab"[i % 2], f"d{i}") for i in range(10) for _ in range(30)]
+        obs = pd.DataFrame(rows, columns=["type", "condition", "donor"], index=[f"c{i}" for i in range(300)])
+        table = clr.get.composition_test(AnnData(obs=obs), "type", "condition", unit="donor")
+        low += bool(table["p_value"].iloc[0] < 0.1)
+    assert low <= 12  # 6 expected; a test over cells finds more than 30
+
+
+def test_errors_name_what_is_wrong() -> None:
+    adata = study()
+    with pytest.raises(TypeError, match="`adata` is a dict"):
+        clr.get.composition({}, "type", "condition")
+    with pytest.raises(KeyError, match=r"`key='foo'` is not a column of adata\.obs; found 'type'"):
+        clr.get.composition(adata, "foo", "condition")
+    with pytest.raises(KeyError, match="`unit='foo'`"):
+        clr.get.composition_test(adata, "type", "condition", unit="foo")
+    with pytest.raises(KeyError, match="`reference='foo'` is none of the groups; found 'well'"):
+        clr.get.composition_test(adata, "type", "condition", unit="donor", reference="foo")
+    adata.obs["empty"] = pd.Categorical([np.nan] * adata.n_obs, categories=["a"])
+    with pytest.raises(ValueError, match=r"No cell has a label in adata\.obs\['empty'\], adata\.obs\['condition'\]"):
+        clr.get.composition(adata, "empty", "condition")
+    adata.obs["one"] = "same"
+    with pytest.raises(ValueError, match=r"one group only \('same'\)"):
+        clr.get.composition_test(adata, "type", "one", unit="donor")

@@ -1,0 +1,96 @@
+"""Scores summarised as NumPy does it; tests with one mean per donor, as SciPy gives them."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from scipy import sparse, stats
+
+import scclr_ext as clr
+
+unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
+
+
+def study(n: int = 40) -> AnnData:
+    rng = np.random.default_rng(0)
+    donors = [("well", f"h{i}", 0.0) for i in range(5)] + [("severe", f"s{i}", 2.0) for i in range(4)]
+    rows = [(g, d, up + rng.normal()) for g, d, up in donors for _ in range(n)]
+    obs = pd.DataFrame(rows, columns=["condition", "donor", "isg"], index=[f"c{i}" for i in range(len(rows))])
+    obs["condition"] = pd.Categorical(obs["condition"], categories=["well", "severe"])
+    x = sparse.csr_matrix(rng.poisson(1.0, (len(obs), 3)).astype(np.float32))
+    return AnnData(x, obs=obs, var=pd.DataFrame(index=["IFI6", "CD14", "B2M"]), layers={"twice": 2 * x})
+
+
+def test_numbers_are_those_of_numpy() -> None:
+    adata = study()
+    with unchanged(adata):
+        table = clr.get.scores_by_group(adata, ["isg", "CD14"], "condition", unit="donor")
+    assert table.columns.tolist() == ["score", "group", "unit", "n_cells", "mean", "q25", "median", "q75"]
+    assert table["score"].tolist() == ["isg"] * 9 + ["CD14"] * 9
+    assert table["unit"].tolist()[:9] == [f"h{i}" for i in range(5)] + [f"s{i}" for i in range(4)]
+    for row in table.itertuples():
+        cells = (adata.obs["donor"] == row.unit).to_numpy()
+        values = adata.obs["isg"] if row.score == "isg" else pd.Series(adata.X[:, 1].toarray().ravel())
+        own = values.to_numpy()[cells]
+        assert row.n_cells == 40
+        np.testing.assert_allclose(
+            [row.mean, row.q25, row.median, row.q75], [own.mean(), *np.quantile(own, [0.25, 0.5, 0.75])]
+        )
+
+
+def test_pooled_and_from_a_layer() -> None:
+    adata = study()
+    plain, twice = (clr.get.scores_by_group(adata, "B2M", "condition", layer=layer) for layer in (None, "twice"))
+    assert plain.columns.tolist() == ["score", "group", "n_cells", "mean", "q25", "median", "q75"]
+    np.testing.assert_allclose(twice["mean"], 2 * plain["mean"])
+    assert plain["n_cells"].tolist() == [200, 160]
+
+
+def test_cells_without_a_value_are_left_out() -> None:
+    adata = study()
+    adata.obs.loc[adata.obs_names[:10], "isg"] = np.nan
+    adata.obs.loc[adata.obs["donor"] == "h1", "isg"] = np.nan
+    table = clr.get.scores_by_group(adata, "isg", "condition", unit="donor")
+    assert "h1" not in set(table["unit"])
+    assert table["n_cells"].iloc[0] == 30
+    assert table["mean"].iloc[0] == pytest.approx(adata.obs["isg"].iloc[10:40].mean())
+    assert clr.get.scores_by_group_test(adata, "isg", "condition", unit="donor")["n_units"].tolist() == [8]
+
+
+def test_the_test_is_on_the_means_of_donors() -> None:
+    adata = study()
+    table = clr.get.scores_by_group_test(adata, ["isg", "CD14"], "condition", unit="donor")
+    for name, row in table.set_index("score").iterrows():
+        values = adata.obs["isg"].to_numpy() if name == "isg" else adata.X[:, 1].toarray().ravel()
+        means = pd.Series(values).groupby(adata.obs["donor"].to_numpy()).mean()
+        well, severe = means[[f"h{i}" for i in range(5)]], means[[f"s{i}" for i in range(4)]]
+        assert row["p_value"] == pytest.approx(stats.mannwhitneyu(well, severe).pvalue)
+        assert row["difference"] == pytest.approx(well.median() - severe.median())
+    np.testing.assert_allclose(table["p_adjusted"], stats.false_discovery_control(table["p_value"]))
+    reference = clr.get.scores_by_group_test(adata, "isg", "condition", unit="donor", reference="well")
+    assert reference["comparison"].tolist() == ["severe vs well"]
+    assert reference["difference"].item() == pytest.approx(-table["difference"].iloc[0])
+    # over cells the gene's chance difference would be tested with 360 values, over donors with 9
+    assert set(table["n_units"]) == {9}
+
+
+def test_errors_name_what_is_wrong() -> None:
+    adata = study()
+    with pytest.raises(KeyError, match="`score` names 'foo', which is neither a column of adata.obs nor a gene"):
+        clr.get.scores_by_group(adata, ["isg", "foo"], "condition")
+    with pytest.raises(TypeError, match=r"`score='donor'` is a column of adata\.obs that is not numeric"):
+        clr.get.scores_by_group(adata, "donor", "condition")
+    with pytest.raises(KeyError, match=r"`layer='foo'` is not in adata\.layers; found 'twice'"):
+        clr.get.scores_by_group(adata, "B2M", "condition", layer="foo")
+    with pytest.raises(ValueError, match="`score` is empty"):
+        clr.get.scores_by_group(adata, [], "condition")
+    with pytest.raises(KeyError, match="`groupby='foo'`"):
+        clr.get.scores_by_group_test(adata, "isg", "foo", unit="donor")
+    adata.obs["empty"] = np.nan
+    with pytest.raises(ValueError, match="no cell has a value"):
+        clr.get.scores_by_group(adata, "empty", "condition")
