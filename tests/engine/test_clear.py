@@ -219,7 +219,8 @@ def test_keys_do_not_meet_themselves_among_the_negatives(preset, monkeypatch) ->
         model(cells(seed=step), generator(step))  # other cells: an undistorted view of the same would give the same key
         for positive, queue in negatives:
             assert torch.equal(queue, start), "the queue of before the step, for both directions"
-            assert (torch.cdist(positive, queue) > 1e-6).all()
+            told_apart = (positive != 0).sum(1) > 1  # with the last ReLU a few keys are a unit vector
+            assert (torch.cdist(positive[told_apart], queue) > 1e-6).all()
         negatives.clear()
 
 
@@ -272,15 +273,19 @@ def test_the_momentum_update_to_the_last_bit(preset, momentum) -> None:
     model = small(preset) if momentum is None else small(preset, momentum=momentum)
     m = model.config.momentum
     optimizer = build_optimizer(model, MethodConfig(steps=1, optimizer="sgd", learning_rate=0.1))
-    expected = [p.detach().numpy().copy() for p in model.key.parameters()]
+    weight = np.float32(1 - m)
+    before = [p.detach().numpy().copy() for p in model.key.parameters()]
     for seed in range(4):
         step(model, optimizer, seed)
-        for i, new in enumerate(model.query.parameters()):
-            kept = expected[i] * np.float32(m)
-            expected[i] = kept + new.detach().numpy() * np.float32(1 - m)
-        for p, e in zip(model.key.parameters(), expected, strict=True):
-            assert p.detach().numpy().dtype == np.float32
-            assert p.detach().numpy().tobytes() == e.tobytes()
+        for i, (key, query) in enumerate(zip(model.key.parameters(), model.query.parameters(), strict=True)):
+            found, new = key.detach().numpy(), query.detach().numpy()
+            kept = before[i] * np.float32(m)
+            rounded_twice = kept + new * weight
+            rounded_once = (kept.astype(np.float64) + new.astype(np.float64) * np.float64(weight)).astype(np.float32)
+            assert found.dtype == np.float32
+            # A processor with fused multiply-add rounds once.
+            assert ((found == rounded_once) | (found == rounded_twice)).all()
+            before[i] = found.copy()
     changed = [not torch.equal(k, q) for k, q in zip(model.key.parameters(), model.query.parameters(), strict=True)]
     assert any(changed) == (m > 0)
 

@@ -165,7 +165,9 @@ class Clear(Method[ClearConfig]):
         self, x: Tensor, generator: Generator, partner: Tensor | None = None, batches: Tensor | None = None
     ) -> StepOutput:
         """Compare queries of one view with keys of the other (and the other way round)."""
-        views = [self.views(self.scaling(cells), generator) for cells in (x, x if partner is None else partner)]
+        first = self.scaling(x)
+        second = first if partner is None else self.scaling(partner)
+        views = [self.views(cells, generator) for cells in (first, second)]
         directions = [(0, 1), (1, 0)] if self.config.symmetric else [(0, 1)]
         # A key of another batch could be told apart by the batch effect alone: it is no negative.
         batches = None if batches is None else self.gather(batches)
@@ -191,7 +193,7 @@ class Clear(Method[ClearConfig]):
         """Let the key encoder follow the query encoder (equation 3)."""
         m = self.config.momentum
         for old, new in zip(self.key.parameters(), self.query.parameters(), strict=True):
-            old.copy_(old * m + new * (1 - m))
+            old.mul_(m).add_(new, alpha=1 - m)  # in place: new memory would cost more than the arithmetic
 
     def represent(self, x: Tensor) -> Tensor:
         """Embed cells with the representation before the head."""

@@ -93,9 +93,10 @@ class ContrastiveSC(Method[ContrastiveSCConfig]):
         self, x: Tensor, generator: Generator, partner: Tensor | None = None, batches: Tensor | None = None
     ) -> StepOutput:
         """Compare two views of a minibatch."""
+        scaled = self.scaling(x)
         first, second = (
-            self.gather(F.normalize(self.encoder(self.views(self.scaling(cells), generator)), dim=1))
-            for cells in (x, x if partner is None else partner)
+            self.gather(F.normalize(self.encoder(self.views(cells, generator)), dim=1))
+            for cells in (scaled, scaled if partner is None else self.scaling(partner))
         )
         return StepOutput(nt_xent(first, second, self.config.temperature), first, second)
 
