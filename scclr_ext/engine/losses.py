@@ -21,8 +21,8 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
         Divides the cosine similarities.
     """
     n = len(first)
-    z = torch.cat([first, second])
-    logits = (z @ z.T) / temperature
+    z = torch.cat([first, second]) * temperature**-0.5  # not the similarities: they are many more
+    logits = z @ z.T
     logits.fill_diagonal_(-torch.inf)
     target = torch.arange(2 * n, device=z.device).roll(n)
     return F.cross_entropy(logits, target)
@@ -53,13 +53,13 @@ def info_nce(
     ignore
         Which of `negatives` do not count for which anchor, boolean of shape ``(cells, queue)``.
     """
-    queue = anchor @ negatives.T
-    if ignore is not None:
-        queue = queue.masked_fill(ignore, -torch.inf)
+    scaled = anchor / temperature
     if in_batch:
-        logits = torch.cat([anchor @ positive.T, queue], dim=1)
+        logits = scaled @ torch.cat([positive, negatives]).T
         target = torch.arange(len(anchor), device=anchor.device)
     else:
-        logits = torch.cat([(anchor * positive).sum(1, keepdim=True), queue], dim=1)
+        logits = torch.cat([(scaled * positive).sum(1, keepdim=True), scaled @ negatives.T], dim=1)
         target = torch.zeros(len(anchor), dtype=torch.long, device=anchor.device)
-    return F.cross_entropy(logits / temperature, target)
+    if ignore is not None:
+        logits[:, -len(negatives) :].masked_fill_(ignore, -torch.inf)
+    return F.cross_entropy(logits, target)
