@@ -58,7 +58,7 @@ class Run:
 
 def run(
     config: MethodConfig,
-    matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array,
+    matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | Rows,
     *,
     batches: np.ndarray | None = None,
     device: str = "auto",
@@ -68,6 +68,7 @@ def run(
     checkpoint_dir: str | Path | None = None,
     resume: bool = False,
     progress: bool = True,
+    max_bytes: float = np.inf,
 ) -> Run:
     """Train a method on a matrix and embed its rows.
 
@@ -94,20 +95,23 @@ def run(
     where, rank = fabric.device, fabric.global_rank
     seeds = Seeds.from_random_state(random_state, where, rank)
     everything = InMemory(matrix) if isinstance(matrix, np.ndarray) or sparse.issparse(matrix) else matrix
-    shown = training_set(config, everything, batches, seeds, where, max_bytes=max_bytes, progress=progress)
+    shown = training_set(
+        config, everything, batches, seeds, where, max_bytes=max_bytes, progress=progress and rank == 0
+    )
     data = DataInfo(matrix.shape[0], shown.mean, shown.std)
     neighbors = None
     probability = config.neighbor_probability if shown.batches is None else config.cross_batch_probability
     if probability > 0 and shown.matrix is not None:
         rep, axes = principal_components(shown.matrix, data.mean, data.std, random_state)
         k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(rep) // _CELLS_PER_NEIGHBOR))
-        alone = shown.batches is None
-        neighbors = nearest_neighbors(rep, k) if alone else mutual_neighbors(rep, shown.batches, k)
-        data = data._replace(components=axes if alone else None)
+        neighbors = nearest_neighbors(rep, k) if shown.batches is None else mutual_neighbors(rep, shown.batches, k)
+        data = data._replace(components=axes if shown.batches is None else None)
 
+    checkpoints = None
+    if checkpoint_dir is not None:
+        name = identify(config, data.mean, data.std, batches, random_state=random_state, n_cells=data.n_cells)
+        checkpoints = Checkpoints(checkpoint_dir, name, resume=resume)
     method = build(config, data, seeds.weights)
-    source = as_source(matrix, where)
-    shown = Subset(source, torch.from_numpy(cells))
     history = fit(
         method,
         shown.source,
@@ -120,7 +124,10 @@ def run(
         progress=progress and rank == 0,
     )
     method.eval()
-    method.finish(shown.rows(torch.randperm(len(cells), generator=seeds.order)[:_FINISHING_CELLS]))
+    sample = torch.randperm(len(shown.cells), generator=seeds.order)[:_FINISHING_CELLS]
+    method.finish(shown.source.rows(sample))
+    all_held = shown.matrix is not None and len(shown.cells) == data.n_cells
+    source = shown.source if all_held else as_source(everything, where)
     mine = torch.arange(data.n_cells).tensor_split(fabric.world_size)[rank]
     embedding = gather_rows(torch.from_numpy(embed(method, source, cells=mine)), data.n_cells, fabric).numpy()
     if not np.isfinite(embedding).all():

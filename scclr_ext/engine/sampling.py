@@ -117,7 +117,7 @@ class Minibatches:
         return self._parts[self._place - 1]
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint has to keep: the generator at the start of the epoch, and now."""
+        """Return what a checkpoint has to keep: the generator at the start of the epoch, and now."""
         return {"start": self._start, "place": self._place, "now": self._generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
+from scipy import sparse
 
 if TYPE_CHECKING:
-    from scipy import sparse
+    from numpy.typing import NDArray
     from torch import Tensor
-
-_CHUNK = 4_000_000
 
 
 class Source(Protocol):
@@ -23,13 +22,22 @@ class Source(Protocol):
         """Return the cells at `index` as a dense float32 tensor ``(cells, genes)`` on the device."""
 
 
+class Rows(Protocol):
+    """A matrix ``(cells, genes)`` that may be anywhere and hands out rows."""
+
+    shape: tuple[int, int]
+
+    def read(self, cells: NDArray[np.int64]) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:
+        """Return the rows at `cells`, which ascend, as float32, dense or sparse rows."""
+
+
 class DenseSource:
-    """Rows of a dense matrix, shape ``(cells, genes)``."""
+    """Rows of a dense matrix, shape ``(cells, genes)``; on the CPU float32 values are shared, not copied."""
 
     def __init__(self, matrix: np.ndarray, device: torch.device) -> None:
         self.shape = matrix.shape
         self.device = device
-        self._values = torch.tensor(np.asarray(matrix, dtype=np.float32), device=device)
+        self._values = _tensor(np.asarray(matrix, dtype=np.float32), device)
 
     def rows(self, index: Tensor) -> Tensor:
         """Return the cells at `index`."""
@@ -37,14 +45,17 @@ class DenseSource:
 
 
 class SparseSource:
-    """Rows of a sparse matrix; it stays sparse on the device, only minibatches become dense."""
+    """Rows of a sparse matrix; it stays sparse on the device, only minibatches become dense.
+
+    On the CPU its arrays are shared, not copied, where their types allow it.
+    """
 
     def __init__(self, matrix: sparse.csr_matrix | sparse.csr_array, device: torch.device) -> None:
         self.shape = matrix.shape
         self.device = device
-        self._indptr = torch.tensor(matrix.indptr.astype(np.int64), device=device)
-        self._indices = torch.tensor(matrix.indices, device=device)
-        self._values = torch.tensor(matrix.data.astype(np.float32, copy=False), device=device)
+        self._indptr = _tensor(matrix.indptr.astype(np.int64, copy=False), device)
+        self._indices = _tensor(matrix.indices, device)
+        self._values = _tensor(matrix.data.astype(np.float32, copy=False), device)
 
     def rows(self, index: Tensor) -> Tensor:
         """Return the cells at `index`."""
@@ -61,41 +72,27 @@ class SparseSource:
         return out
 
 
-class Subset:
-    """Some of the rows of another source, shape ``(len(cells), genes)``."""
+class FetchedSource:
+    """Rows of a matrix that may be anywhere, read each time they are asked for, each row once."""
 
-    def __init__(self, source: Source, cells: Tensor) -> None:
-        self.shape = (len(cells), source.shape[1])
-        self._source = source
-        self._cells = cells
+    def __init__(self, matrix: Rows, device: torch.device) -> None:
+        self.shape = matrix.shape
+        self.device = device
+        self._matrix = matrix
 
     def rows(self, index: Tensor) -> Tensor:
-        """Return the cells at `index` of the subset."""
-        return self._source.rows(self._cells[index])
+        """Return the cells at `index`."""
+        cells, back = index.unique(return_inverse=True)
+        return as_source(self._matrix.read(cells.numpy()), self.device).rows(back)
 
 
-def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array, device: torch.device) -> Source:
+def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | Rows, device: torch.device) -> Source:
     """Wrap a matrix of shape ``(cells, genes)`` for `device`."""
     if isinstance(matrix, np.ndarray):
         return DenseSource(matrix, device)
-    return SparseSource(matrix, device)
+    return SparseSource(matrix, device) if sparse.issparse(matrix) else FetchedSource(matrix, device)
 
 
-def gene_moments(
-    matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (with ``n - 1``, as scanpy's `scale`) of each gene, float32, shape ``(genes,)``."""
-    n, n_genes = matrix.shape
-    if isinstance(matrix, np.ndarray):
-        mean, variance = matrix.mean(axis=0, dtype=np.float64), matrix.var(axis=0, dtype=np.float64)
-    else:
-        total, squares = np.zeros(n_genes), np.zeros(n_genes)
-        for start in range(0, matrix.nnz, _CHUNK):  # in double precision, a piece at a time
-            genes = matrix.indices[start : start + _CHUNK]
-            values = matrix.data[start : start + _CHUNK].astype(np.float64)
-            total += np.bincount(genes, weights=values, minlength=n_genes)
-            squares += np.bincount(genes, weights=values**2, minlength=n_genes)
-        mean = total / n
-        variance = np.maximum(squares / n - mean**2, 0)
-    std = np.sqrt(variance * (n / max(n - 1, 1)))
-    return mean.astype(np.float32), std.astype(np.float32)
+def _tensor(array: np.ndarray, device: torch.device) -> Tensor:
+    # torch warns of arrays that may not be written to
+    return torch.from_numpy(array).to(device) if array.flags.writeable else torch.tensor(array, device=device)

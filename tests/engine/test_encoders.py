@@ -8,7 +8,7 @@ import torch
 from torch import Generator, nn
 
 from scclr_ext.engine.encoders import Standardize, mlp
-from scclr_ext.engine.source import gene_moments
+from scclr_ext.engine.moments import gene_moments
 
 
 def generator(seed: int = 0) -> Generator:
