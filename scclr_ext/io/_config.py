@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import fields
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from scclr_ext.engine.config import MethodConfig
 
 _MOST_LAYERS = 32
-_LARGEST = 2**31
+_LARGEST_WHOLE, _LARGEST = 2**31, 1e38
 
 
 def config_from(method: str, values: Mapping[str, Any]) -> MethodConfig:
@@ -57,15 +56,14 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
             return None
         (inner,) = (arg for arg in args if arg is not NoneType)
         return _convert(value, inner, name)
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    whole = number and isinstance(value, int) and abs(value) < _LARGEST
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
     if origin is Literal and isinstance(value, str) and value in args:
         return value
     if hint in {bool, str} and isinstance(value, hint):
         return value
-    if hint is int and whole:
+    if hint is int and number and isinstance(value, int) and abs(value) < _LARGEST_WHOLE:
         return value
-    if hint is float and number and abs(value) < float(_LARGEST) ** 4:
+    if hint is float and number:
         return float(value)
     if origin is tuple and isinstance(value, list) and len(value) <= _MOST_LAYERS:
         return tuple(_convert(item, args[0], name) for item in value)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 DOCUMENT, WEIGHTS, REFERENCE = "model.json", "weights.safetensors", "reference.safetensors"
 FORMAT = "scclr_ext model"
+PARTS = frozenset(
+    "format schema_version method preset config n_cells n_components genes mean std preprocess training "
+    "weights_sha256 reference checksum".split()
+)
 _LARGEST_DOCUMENT = 2**27
 _HEADER_PER_TENSOR, _HEADER = 512, 1024
 _TYPES = {"F32": "<f4", "I32": "<i4"}
@@ -66,6 +70,9 @@ def read_document(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         msg = f"{path} holds what a model's description never does ({str(error)[:100]})."
         raise ModelError(msg) from error
+    if unknown := sorted(set(document) - PARTS):
+        msg = f"{path} has a part {unknown[0][:50]!r} that is not known here; update scclr_ext."
+        raise ModelError(msg)
     if document.get("checksum") != expected:
         msg = f"{path} is not as it was written (its checksum differs): it was damaged or edited. Copy it anew."
         raise ModelError(msg)
