@@ -6,7 +6,6 @@ import sys
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 
 
 def device_of(name: str) -> torch.device:
@@ -50,8 +49,6 @@ def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -
     if device.type == "mps":
         msg = f"`devices={devices}`: an Apple GPU is only one; use devices=1, or device='cpu'."
         raise ValueError(msg)
-    # Buffers (queue, batch norm) are the same in every process by construction: there is nothing to send around.
-    strategy = DDPStrategy(broadcast_buffers=False)
-    fabric = Fabric(accelerator=device.type, devices=devices, num_nodes=num_nodes, strategy=strategy)
+    fabric = Fabric(accelerator=device.type, devices=devices, num_nodes=num_nodes, strategy="ddp")
     fabric.launch()
     return fabric

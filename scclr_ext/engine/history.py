@@ -80,7 +80,7 @@ class History:
         return {name: np.array([row[name] for row in self.rows]) for name in self.rows[0]}
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint has to keep; it is made right after a row was written."""
+        """Return what a checkpoint has to keep; it is made right after a row was written."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lightning_fabric import Fabric
 
     from scclr_ext.engine.methods import Method
-
-Gather = "Callable[[Tensor], Tensor]"
 
 
 def share(index: Tensor, fabric: Fabric) -> Tensor:
@@ -34,15 +32,9 @@ def connect(method: Method[Any], fabric: Fabric) -> None:
     get gradients from the losses of all, and the mean over the processes that data parallel training takes undoes the
     sum.
     """
-    if fabric.world_size == 1:
-        return
-
-    def gather(values: Tensor) -> Tensor:
-        joined: Tensor = fabric.all_gather(values, sync_grads=values.requires_grad)
-        return joined.flatten(0, 1)
-
-    method.gather = gather
-    _replace_batch_norm(method, gather)
+    if fabric.world_size > 1:
+        method.gather = _Gather.apply
+        _replace_batch_norm(method)
 
 
 def gather_rows(rows: Tensor, n_rows: int, fabric: Fabric) -> Tensor:
@@ -52,45 +44,52 @@ def gather_rows(rows: Tensor, n_rows: int, fabric: Fabric) -> Tensor:
     longest = -(-n_rows // fabric.world_size)
     padded = torch.zeros(longest, rows.shape[1], dtype=rows.dtype, device=fabric.device)
     padded[: len(rows)] = rows.to(fabric.device)
-    parts = fabric.all_gather(padded)
+    parts = _all(padded)
     lengths = [len(part) for part in torch.arange(n_rows).tensor_split(fabric.world_size)]
     return torch.cat([part[:length] for part, length in zip(parts, lengths, strict=True)]).cpu()
 
 
-def _replace_batch_norm(module: nn.Module, gather: Callable[[Tensor], Tensor]) -> None:
+def _all(values: Tensor) -> list[Tensor]:
+    parts = [torch.empty_like(values) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, values.contiguous())
+    return parts
+
+
+class _Gather(torch.autograd.Function):
+    """Join the rows of all processes. A process's rows get the sum of the gradients they have in all of them."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        ctx.n_rows = len(values)
+        return torch.cat(_all(values))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total[dist.get_rank() * ctx.n_rows :][: ctx.n_rows]
+
+
+def _replace_batch_norm(module: nn.Module) -> None:
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm1d):
-            joint = JointBatchNorm(child.num_features, gather)
+            joint = _JointBatchNorm(child.num_features)
+            joint.weight, joint.bias = child.weight, child.bias  # one that does not learn still does not
             joint.load_state_dict(child.state_dict())
             setattr(module, name, joint)
         else:
-            _replace_batch_norm(child, gather)
+            _replace_batch_norm(child)
 
 
-class JointBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation by the statistics of all processes' cells; torch's own knows GPUs only.
-
-    Parameters
-    ----------
-    num_features
-        Number of features.
-    gather
-        Joins a tensor's rows over the processes, with gradients.
-    """
-
-    def __init__(self, num_features: int, gather: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(num_features)
-        self._gather = gather
+class _JointBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation by the statistics of all processes' cells; torch's own does that on GPUs only."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``(cells, features)``."""
         if not self.training:
             return super().forward(x)
-        everything = self._gather(x)
+        everything = _Gather.apply(x)
         mean, variance = everything.mean(0), everything.var(0, correction=0)
         with torch.no_grad():
-            n = len(everything)
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (n / max(n - 1, 1)), self.momentum)
-            self.num_batches_tracked += 1
+            # Called for what it does to the running statistics.
+            F.batch_norm(everything, self.running_mean, self.running_var, training=True, momentum=self.momentum or 0.0)
         return (x - mean) * torch.rsqrt(variance + self.eps) * self.weight + self.bias

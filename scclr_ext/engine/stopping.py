@@ -59,7 +59,7 @@ class Stability:
         return len(earlier) > 0 and max(latest) < max(earlier) + _RISE
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint has to keep."""
+        """Return what a checkpoint has to keep."""
         before = None if self._before is None else torch.from_numpy(self._before)
         return {"cells": self.cells, "overlaps": self.overlaps, "before": before}
 
