@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from scclr_ext.datasets._simulate_cells import simulate_cells
 from scclr_ext.datasets._simulate_covid_pbmc import simulate_covid_pbmc
+from scclr_ext.datasets._wilk2020_covid import wilk2020_covid
 
-__all__ = ["simulate_cells", "simulate_covid_pbmc"]
+__all__ = ["simulate_cells", "simulate_covid_pbmc", "wilk2020_covid"]
