@@ -41,14 +41,23 @@ class DenseSource:
 
     def rows(self, index: Tensor) -> Tensor:
         """Return the cells at `index`."""
-        return self._values[index.to(self.device)]
+        return self._values.index_select(0, index.to(self.device))
 
 
 class SparseSource:
-    """Rows of a sparse matrix; it stays sparse on the device, only minibatches become dense.
+    """Rows of a sparse matrix that SciPy holds; only minibatches become dense. Its values are shared, not copied."""
 
-    On the CPU its arrays are shared, not copied, where their types allow it.
-    """
+    def __init__(self, matrix: sparse.csr_matrix | sparse.csr_array) -> None:
+        self.shape = matrix.shape
+        self._matrix = matrix.astype(np.float32, copy=False)
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Return the cells at `index`."""
+        return torch.from_numpy(self._matrix[index.numpy()].toarray())
+
+
+class SparseDeviceSource:
+    """Rows of a sparse matrix that stays sparse on a device: what SciPy does on the CPU, several times faster there."""
 
     def __init__(self, matrix: sparse.csr_matrix | sparse.csr_array, device: torch.device) -> None:
         self.shape = matrix.shape
@@ -90,7 +99,9 @@ def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | Rows, 
     """Wrap a matrix of shape ``(cells, genes)`` for `device`."""
     if isinstance(matrix, np.ndarray):
         return DenseSource(matrix, device)
-    return SparseSource(matrix, device) if sparse.issparse(matrix) else FetchedSource(matrix, device)
+    if not sparse.issparse(matrix):
+        return FetchedSource(matrix, device)
+    return SparseSource(matrix) if device.type == "cpu" else SparseDeviceSource(matrix, device)
 
 
 def _tensor(array: np.ndarray, device: torch.device) -> Tensor:

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from scclr_ext.engine.hold import InMemory
 from scclr_ext.engine.moments import gene_moments
-from scclr_ext.engine.source import DenseSource, FetchedSource, SparseSource, as_source
+from scclr_ext.engine.source import DenseSource, FetchedSource, SparseDeviceSource, SparseSource, as_source
 
 CPU = torch.device("cpu")
 
@@ -53,18 +53,23 @@ def test_rows_are_those_of_the_matrix(n, g, density, seed, kind, data) -> None:
         matrix.indices, matrix.indptr = matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64)
     elif kind in {"dense", "fortran"}:
         matrix = expected if kind == "dense" else np.asfortranarray(expected)
-    source = as_source(matrix, CPU)
-    assert source.shape == (n, g)
-    rows = source.rows(torch.tensor(index, dtype=torch.long))
-    assert rows.dtype == torch.float32
-    assert rows.shape == (len(index), g)
-    assert np.array_equal(rows.numpy(), expected[index])
+    sources = [as_source(matrix, CPU)]
+    if sparse.issparse(matrix):
+        sources.append(SparseDeviceSource(matrix, CPU))
+    for source in sources:
+        assert source.shape == (n, g)
+        rows = source.rows(torch.tensor(index, dtype=torch.long))
+        assert rows.dtype == torch.float32
+        assert rows.shape == (len(index), g)
+        assert np.array_equal(rows.numpy(), expected[index])
 
 
 def test_the_kind_of_source() -> None:
     assert isinstance(as_source(np.zeros((2, 2), dtype=np.float32), CPU), DenseSource)
     assert isinstance(as_source(sparse.csr_matrix((2, 2), dtype=np.float32), CPU), SparseSource)
     assert isinstance(as_source(sparse.csr_array((2, 2), dtype=np.float32), CPU), SparseSource)
+    elsewhere = as_source(sparse.csr_matrix((2, 2), dtype=np.float32), torch.device("meta"))
+    assert isinstance(elsewhere, SparseDeviceSource)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float64, np.uint8])
@@ -89,7 +94,8 @@ def test_a_minibatch_is_no_window_into_the_data(convert) -> None:
 def test_values_in_memory_are_not_copied(convert) -> None:
     matrix = convert(random_matrix(6, 5, 0.5, 0))
     values = matrix if isinstance(matrix, np.ndarray) else matrix.data
-    assert np.shares_memory(as_source(matrix, CPU)._values.numpy(), values)
+    source = as_source(matrix, CPU)
+    assert np.shares_memory(source._matrix.data if isinstance(source, SparseSource) else source._values, values)
 
 
 @settings(max_examples=40, deadline=None)
@@ -127,13 +133,20 @@ def test_a_sparse_matrix_is_never_made_dense(monkeypatch) -> None:
     row, gene = rng.choice(n, 2000, replace=False), rng.integers(0, n, 2000)
     matrix = sparse.csr_matrix((np.ones(2000, dtype=np.float32), (row, gene)), shape=(n, n))
 
-    def refuse(self, *args, **kwargs):
-        raise AssertionError("a whole matrix was made dense")
+    def watch(kind, name) -> None:
+        original = getattr(kind, name)
+
+        def guarded(self, *args, **kwargs):
+            assert self.shape[0] <= 3, "a whole matrix was made dense"
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(kind, name, guarded)
 
     for kind in (sparse.csr_matrix, sparse.csr_array, sparse.csc_matrix, sparse.csc_array):
         for name in ("toarray", "todense"):
-            monkeypatch.setattr(kind, name, refuse)
-    rows = as_source(matrix, CPU).rows(torch.from_numpy(row[:3]))
-    assert [int(r.nonzero()) for r in rows] == gene[:3].tolist()
+            watch(kind, name)
+    for source in (as_source(matrix, CPU), SparseDeviceSource(matrix, CPU)):
+        rows = source.rows(torch.from_numpy(row[:3]))
+        assert [int(r.nonzero()) for r in rows] == gene[:3].tolist()
     mean, _ = gene_moments(matrix)
     assert float(mean.sum(dtype=np.float64)) == pytest.approx(2000 / n)
