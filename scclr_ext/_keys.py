@@ -8,7 +8,10 @@ EMBEDDING_OBSM = "X_clr"
 EMBEDDING_UNS = "clr"
 CLUSTERS_OBS = "clr_clusters"
 PREPROCESS_UNS = "clr_preprocess"
+LIBRARY_SIZE_OBS = "clr_library_size"
+"""Sum of each cell, where normalising is left to whoever reads the values."""
 DROPOUT_UNS = "clr_dropout"
+N_TOP_GENES_UNS = "clr_n_top_genes"
 SIMULATION_UNS = "simulation"
 STABILITY_UNS = "clr_stability"
 CONSENSUS_OBS = "clr_consensus"
@@ -50,3 +53,21 @@ def stability_keys(key_added: str | None) -> StabilityKeys:
     if key_added is None:
         return StabilityKeys(STABILITY_UNS, CONSENSUS_OBS, CONFIDENCE_OBS)
     return StabilityKeys(key_added, f"{key_added}_consensus", f"{key_added}_confidence")
+
+
+class MappingKeys(NamedTuple):
+    """Where the mapping of a query lives."""
+
+    obsm: str
+    uns: str
+    label: str
+    confidence: str
+    novelty: str
+    novel: str
+
+
+def mapping_keys(key_added: str | None, obsm_key: str) -> MappingKeys:
+    """Without `key_added` the embedding has the reference's name, so that both can be concatenated."""
+    name = key_added if key_added is not None else EMBEDDING_UNS if obsm_key == EMBEDDING_OBSM else obsm_key
+    columns = (f"{name}_{what}" for what in ("mapping", "label", "confidence", "novelty", "novel"))
+    return MappingKeys(key_added or obsm_key, *columns)

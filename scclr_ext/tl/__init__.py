@@ -2,5 +2,6 @@
 
 from scclr_ext.tl._contrastive_cluster import contrastive_cluster
 from scclr_ext.tl._contrastive_embed import contrastive_embed
+from scclr_ext.tl._stability import stability
 
-__all__ = ["contrastive_cluster", "contrastive_embed"]
+__all__ = ["contrastive_cluster", "contrastive_embed", "stability"]

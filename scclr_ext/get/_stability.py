@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from scclr_ext._anndata import names
+from scclr_ext._keys import STABILITY_UNS
+
+_SCORES = (
+    "n_clusters",
+    "silhouette",
+    "calinski_harabasz",
+    "ari",
+    "nmi",
+    "mean_ari",
+    "neighbor_overlap",
+    "effective_rank",
+    "final_loss",
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stability:
+    """Tables that tell what repeated runs agree on; see :func:`~scclr_ext.get.stability`."""
+
+    summary: pd.DataFrame
+    """One row, one column per number."""
+    runs: pd.DataFrame
+    """One row per run, by seed."""
+    variation: pd.DataFrame
+    """One row per score of the runs: mean, standard deviation, coefficient of variation."""
+    ari: pd.DataFrame
+    """Adjusted Rand index of the clusters of each pair of runs."""
+    neighbor_overlap: pd.DataFrame
+    """Share of nearest neighbours that each pair of runs has in common."""
+    clusters: pd.DataFrame
+    """One row per consensus cluster."""
+
+
+def stability(adata: AnnData, *, key: str = STABILITY_UNS) -> Stability:
+    """Collect what the runs of :func:`scclr_ext.tl.stability` agree on.
+
+    These are the tables behind :func:`scclr_ext.pl.stability`. Nothing is written to `adata`.
+
+    Parameters
+    ----------
+    adata
+        Annotated data matrix, cells by genes, after :func:`scclr_ext.tl.stability`.
+    key
+        Name of the record in `uns`: what `tl.stability` was told in `key_added`.
+
+    Returns
+    -------
+    An object with these tables (:class:`pandas.DataFrame`):
+
+    `summary`
+        One row, index `key`: `n_runs`; `n_cells`; `n_clusters` of the consensus; `mean_ari` and `min_ari` over pairs of
+        runs; `neighbor_overlap`, its mean over pairs; `confidence`, its mean over cells; `unsure`, the share of
+        cells with a confidence below 0.5.
+    `runs`
+        One row per run, index `seed`: `n_clusters`, `silhouette` (of the run's own clusters, on up to 2000 cells) and
+        `calinski_harabasz` in the run's embedding, `ari` and `nmi` against known labels where a `label_key` was
+        given, `mean_ari` and `neighbor_overlap` with the other runs, `effective_rank` and `final_loss`.
+    `variation`
+        One row per column of `runs`: `mean`, `sd` (with n - 1), and `cv`, the coefficient of variation: `sd` divided
+        by the absolute `mean`; NaN where the mean is zero.
+    `ari`, `neighbor_overlap`
+        One row and one column per seed.
+    `clusters`
+        One row per consensus cluster: `n_cells`, and the means over its cells of `confidence` and
+        `neighbor_overlap`.
+
+    Raises
+    ------
+    TypeError
+        If `adata` is no AnnData.
+    KeyError
+        If `uns[key]` is missing.
+    ValueError
+        If `uns[key]` is not the record of repeated runs.
+
+    Examples
+    --------
+    >>> import numpy as np, anndata as ad, scclr_ext as clr
+    >>> rng = np.random.default_rng(0)
+    >>> rates = np.where(np.arange(40) // 20 == np.arange(60)[:, None] // 30, 4.0, 0.5)
+    >>> adata = ad.AnnData(rng.poisson(rates).astype("float32"))
+    >>> clr.pp.contrastive_preprocess(adata)
+    >>> clr.tl.stability(adata, "scclr", n_seeds=2, n_steps=60, n_clusters=2, progress=False, device="cpu")
+    >>> tables = clr.get.stability(adata)
+    >>> tables.summary[["n_runs", "n_clusters", "mean_ari", "confidence"]]
+                   n_runs  n_clusters  mean_ari  confidence
+    clr_stability       2           2       1.0         1.0
+    """
+    record = read_stability(adata, key)
+    runs = pd.DataFrame({name: np.atleast_1d(column) for name, column in record["runs"].items()}).set_index("seed")
+    # A file gives the columns back in alphabetical order.
+    runs = runs[[*(name for name in _SCORES if name in runs), *sorted(set(runs) - set(_SCORES))]]
+    square = {
+        name: pd.DataFrame(np.asarray(record[name]), index=runs.index, columns=runs.index)
+        for name in ("ari", "neighbor_overlap")
+    }
+    clusters = pd.DataFrame({name: np.atleast_1d(column) for name, column in record["clusters"].items()})
+    clusters = clusters.astype({"cluster": str}).set_index("cluster")[["n_cells", "confidence", "neighbor_overlap"]]
+    pairs = np.triu_indices(len(runs), 1)
+    n_cells = int(clusters["n_cells"].sum())
+    summary = {
+        "n_runs": len(runs),
+        "n_cells": n_cells,
+        "n_clusters": len(clusters),
+        "mean_ari": float(square["ari"].to_numpy()[pairs].mean()),
+        "min_ari": float(square["ari"].to_numpy()[pairs].min()),
+        "neighbor_overlap": float(square["neighbor_overlap"].to_numpy()[pairs].mean()),
+        "confidence": float(clusters["n_cells"] @ clusters["confidence"] / n_cells),
+        "unsure": float(record["unsure"]),
+    }
+    return Stability(
+        summary=pd.DataFrame(summary, index=[key]),
+        runs=runs,
+        variation=_variation(runs),
+        clusters=clusters,
+        **square,
+    )
+
+
+def _variation(runs: pd.DataFrame) -> pd.DataFrame:
+    table = pd.DataFrame({"mean": runs.mean(), "sd": runs.std(ddof=1)})
+    table["cv"] = (table["sd"] / table["mean"].abs()).where(table["mean"] != 0)
+    return table.rename_axis(index="score")
+
+
+def read_stability(adata: AnnData, key: str) -> Mapping[str, Any]:
+    """Find the record that :func:`scclr_ext.tl.stability` left under `adata.uns[key]`."""
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
+        raise TypeError(msg)
+    if key not in adata.uns:
+        msg = (
+            f"adata.uns has no {key!r} (it has: {names(adata.uns)}). Call `scclr_ext.tl.stability(adata)` first, or "
+            "give the name it was told in `key_added` as `key`."
+        )
+        raise KeyError(msg)
+    record = adata.uns[key]
+    needed = {"params", "runs", "ari", "neighbor_overlap", "clusters", "unsure"}
+    if not isinstance(record, Mapping) or not needed <= set(record):
+        msg = (
+            f"adata.uns[{key!r}] is not the record of repeated runs; give as `key` the name that "
+            "`scclr_ext.tl.stability` was told in `key_added`, or 'clr_stability' where it was told none."
+        )
+        raise ValueError(msg)
+    return record

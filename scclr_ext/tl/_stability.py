@@ -1,0 +1,333 @@
+"""The same embedding with several seeds, and what all of them agree on."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from importlib.metadata import version
+from itertools import combinations
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+import scclr_ext
+from scclr_ext import _keys
+from scclr_ext._anndata import as_actual, check_key_added, check_random_state, names
+from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
+from scclr_ext._settings import report, settings
+from scclr_ext.engine.methods import resolve
+from scclr_ext.get._clusters import categories_of
+from scclr_ext.metrics import adjusted_rand_index
+from scclr_ext.tl._consensus import consensus
+from scclr_ext.tl._contrastive_cluster import _check_options
+from scclr_ext.tl._contrastive_embed import _with_options
+from scclr_ext.tl._model_input import read_model_input
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS
+from scclr_ext.tl._repeat import Recorded, recorded_embedding
+from scclr_ext.tl._stability_run import ClusterOptions, SeedRun, run_once
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+    from scclr_ext.engine.config import MethodConfig
+
+_SEEDS = 2**32
+_UNSURE = 0.5
+
+
+@doc_params(adata=ADATA, random_state=RANDOM_STATE, copy=COPY)
+def stability(
+    adata: AnnData,
+    method: str | MethodConfig | None = None,
+    *,
+    n_seeds: int = 5,
+    key: str = _keys.EMBEDDING_UNS,
+    preset: str | None = None,
+    layer: str | None = None,
+    mask_var: str | NDArray[np.bool_] | None = "auto",
+    batch_key: str | None = None,
+    n_epochs: int | None = None,
+    n_steps: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    early_stopping: bool | None = None,
+    cluster_method: str = "leiden",
+    resolution: float | None = None,
+    n_clusters: int | None = None,
+    n_neighbors: int = 15,
+    label_key: str | None = None,
+    key_added: str | None = None,
+    device: str = "auto",
+    random_state: int = 0,
+    progress: bool | None = None,
+    copy: bool = False,
+) -> AnnData | None:
+    """Embed and cluster the cells with several seeds, and say what all runs agree on.
+
+    Training starts from random weights and sees random distortions: another seed gives another embedding, and other
+    clusters. What comes out of every run is a property of the data and the method; what does not should carry no
+    conclusion. The clusters that agree best with all runs are kept, with the confidence of each cell.
+
+    Parameters
+    ----------
+    {adata}
+    method
+        What to repeat: a method's name or a config, as in :func:`scclr_ext.tl.contrastive_embed`. None repeats the
+        embedding recorded in `uns[key]`, with its settings, layer, genes and batches.
+    n_seeds
+        Number of runs, at least 2.
+    key
+        Name of the record that is repeated where `method` is None.
+    preset, layer, mask_var, batch_key
+        As in :func:`scclr_ext.tl.contrastive_embed`; only with a `method`. With batches the number of clusters is
+        chosen within them, as :func:`scclr_ext.tl.contrastive_cluster` does.
+    n_epochs, n_steps, batch_size, learning_rate, early_stopping
+        As in :func:`scclr_ext.tl.contrastive_embed`, also to change what the record says.
+    cluster_method, resolution, n_clusters, n_neighbors
+        `method` and the rest as in :func:`scclr_ext.tl.contrastive_cluster`. With neither `resolution` nor
+        `n_clusters` each run chooses its number of clusters: how much the choice varies is part of the answer.
+    label_key
+        Column of `obs` with known labels, to which the clusters of each run are compared as well. They play no part
+        in anything else.
+    key_added
+        None writes the names below; `"foo"` writes `uns["foo"]`, `obs["foo_consensus"]` and `obs["foo_confidence"]`.
+    device
+        `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU; or a device's name, such as `"cuda:1"`.
+    {random_state}
+        The runs have the seeds `random_state`, `random_state + 1`, and so on: the first one is what
+        `contrastive_embed` and `contrastive_cluster` give with `random_state`.
+    progress
+        Show progress bars; None follows `scclr_ext.settings.progress`.
+    {copy}
+
+    Returns
+    -------
+    None, or the changed copy. Written, all at the end, are
+
+    `obs["clr_consensus"]`
+        The consensus clustering: a categorical of strings, `"0"` the largest cluster.
+    `obs["clr_confidence"]`
+        How far the runs agree about a cell, from 0 to 1 (see Notes).
+    `uns["clr_stability"]`
+        Parameters, a table with a row per run (`"runs"`) and one with a row per consensus cluster (`"clusters"`), and
+        for each pair of runs the adjusted Rand index of their clusters (`"ari"`) and the share of neighbours they
+        have in common (`"neighbor_overlap"`), both of shape `(n_seeds, n_seeds)`.
+        :func:`scclr_ext.pl.stability` draws them.
+
+    Raises
+    ------
+    KeyError
+        Where `uns[key]` is missing and no `method` is given, a gene of the record is gone, or `layer`, `mask_var`,
+        `batch_key` or `label_key` is missing.
+    ValueError
+        Where there are fewer than three cells, `n_seeds` is below 2, options contradict one another, or for whatever
+        `contrastive_embed` and `contrastive_cluster` refuse.
+    FloatingPointError
+        Where a training diverges.
+
+    Warns
+    -----
+    UserWarning
+        Where the embedding of a run has collapsed, or its loss stayed at chance.
+
+    See Also
+    --------
+    scclr_ext.pl.stability : the figure.
+
+    Notes
+    -----
+    The likeness of two clusters is the number of cells they share, divided by the size of the larger one. A cell's
+    confidence is the likeness of its consensus cluster to the clusters that the runs put it into, averaged over the
+    runs (the element-centric similarity of Gates et al., Scientific Reports 2019). It is 1 where every run found the
+    same cluster, and falls where the cell changed sides or its cluster was split or merged. The consensus is the
+    clustering that hill climbing from each run finds to have the highest mean confidence; what is left of clusters
+    that hardly any run knows joins the others.
+
+    Neighbours are the `n_neighbors` nearest ones in each run's embedding. Two unrelated embeddings share the fraction
+    `n_neighbors / n_cells` of them by chance.
+
+    Ciortan & Defrance (2021, figure 9a) report the coefficient of variation of each score over runs;
+    :func:`scclr_ext.get.stability` computes it.
+
+    The time is that of `n_seeds` embeddings and clusterings, the memory that of one and of the neighbours of each
+    run. The call can be interrupted at any time: `adata` then is as it was before.
+
+    Examples
+    --------
+    >>> import numpy as np, anndata as ad, scclr_ext as clr
+    >>> rng = np.random.default_rng(0)
+    >>> rates = np.where(np.arange(40) // 20 == np.arange(60)[:, None] // 30, 4.0, 0.5)
+    >>> adata = ad.AnnData(rng.poisson(rates).astype("float32"))
+    >>> clr.pp.contrastive_preprocess(adata)
+    >>> clr.tl.stability(adata, "scclr", n_seeds=2, n_steps=60, n_clusters=2, progress=False, device="cpu")
+    >>> adata.obs["clr_consensus"].value_counts().to_dict()
+    {'0': 30, '1': 30}
+    >>> float(adata.obs["clr_confidence"].min())
+    1.0
+    """
+    check_key_added(key_added)
+    random_state = check_random_state(random_state)
+    if isinstance(n_seeds, bool) or not isinstance(n_seeds, Integral) or n_seeds < 2:
+        msg = f"`n_seeds` must be a whole number of at least 2; found {n_seeds!r}."
+        raise ValueError(msg)
+    options = ClusterOptions(cluster_method, resolution, n_clusters, n_neighbors)
+    _check_clustering(adata, options)
+    known = _known_labels(adata, label_key)
+    if method is None:
+        _check_alone(preset=preset, layer=layer, mask_var=mask_var, batch_key=batch_key)
+        what = recorded_embedding(adata, key)
+    else:
+        what = Recorded(resolve(method, preset), layer, mask_var, batch_key)
+    config = _with_options(
+        what.choice.config,
+        n_epochs=n_epochs,
+        n_steps=n_steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        early_stopping=early_stopping,
+    )
+    data = read_model_input(adata, layer=what.layer, mask_var=what.mask_var, batch_key=what.batch_key)
+
+    started = time.perf_counter()
+    show = settings.progress if progress is None else progress
+    seeds = [(random_state + i) % _SEEDS for i in range(int(n_seeds))]
+    runs = [
+        run_once(config, data, options, known=known, device=device, random_state=seed, progress=show)
+        for seed in tqdm(seeds, desc="Seeds", unit="seed", disable=not show, leave=False)
+    ]
+    agreed = consensus(np.stack([one.labels for one in runs]))
+    table, ari, overlap, per_cell = _compare(runs)
+
+    _warn_of_collapse(seeds, runs)
+    keys = _keys.stability_keys(key_added)
+    n_found = int(agreed.labels.max()) + 1
+    preset_kept = what.choice.preset if config == what.choice.config else "custom"
+    record: dict[str, Any] = {
+        "params": {
+            "method": what.choice.method,
+            "preset": preset_kept,
+            "obsm_key": _embedding_name(adata, key) if method is None else "",
+            "layer": data.layer,
+            "mask_var": data.mask_var,
+            "batch_key": data.batch_key,
+            "n_cells": len(agreed.labels),
+            "n_genes": len(data.genes),
+            "cluster_method": cluster_method,
+            "n_neighbors": n_neighbors,
+            "label_key": label_key or "",
+            "clusters_key": keys.clusters,
+            "confidence_key": keys.confidence,
+            **({"resolution": resolution} if resolution is not None else {}),
+            **({"n_clusters": n_clusters} if n_clusters is not None else {}),
+        },
+        "random_state": random_state,
+        "versions": {"scclr_ext": scclr_ext.__version__, "torch": version("torch")},
+        "runs": {"seed": np.array(seeds, dtype=np.int64), **table},
+        "ari": ari,
+        "neighbor_overlap": overlap,
+        "clusters": _per_cluster(agreed.labels, agreed.confidence, per_cell),
+        "unsure": float((agreed.confidence < _UNSURE).mean()),
+        "seconds": time.perf_counter() - started,
+    }
+    target = adata.copy() if copy else adata
+    as_actual(target)
+    target.obs[keys.clusters] = pd.Categorical.from_codes(agreed.labels, [str(i) for i in range(n_found)])
+    target.obs[keys.confidence] = agreed.confidence
+    target.uns[keys.uns] = record
+    pairs = np.triu_indices(len(runs), 1)
+    report(
+        f"added obs[{keys.clusters!r}], {n_found} clusters, obs[{keys.confidence!r}] (mean "
+        f"{agreed.confidence.mean():.2f}), and uns[{keys.uns!r}]: over {len(runs)} seeds the mean ARI is "
+        f"{ari[pairs].mean():.2f}, {overlap[pairs].mean():.0%} of neighbours are shared"
+    )
+    return target if copy else None
+
+
+def _compare(runs: list[SeedRun]) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+    """Tabulate the scores of each run, and compare each pair of them; last come the shared neighbours of each cell."""
+    n = len(runs)
+    ari, overlap = np.eye(n), np.eye(n)
+    per_cell = np.zeros(len(runs[0].labels))
+    for i, j in combinations(range(n), 2):
+        ari[i, j] = ari[j, i] = adjusted_rand_index(runs[i].labels, runs[j].labels)
+        left, right = runs[i].neighbors, runs[j].neighbors
+        shared = np.asarray(left.multiply(right).sum(axis=1)).ravel()
+        share = 2 * shared / np.maximum(np.diff(left.indptr) + np.diff(right.indptr), 1)
+        overlap[i, j] = overlap[j, i] = share.mean()
+        per_cell += share / (n * (n - 1) / 2)
+    table = {name: np.array([one.scores[name] for one in runs]) for name in runs[0].scores}
+    table["n_clusters"] = table["n_clusters"].astype(np.int64)
+    table["mean_ari"] = (ari.sum(axis=1) - 1) / (n - 1)
+    table["neighbor_overlap"] = (overlap.sum(axis=1) - 1) / (n - 1)
+    return table, ari, overlap, per_cell
+
+
+def _per_cluster(labels: np.ndarray, confidence: np.ndarray, overlap: np.ndarray) -> dict[str, np.ndarray]:
+    sizes = np.bincount(labels)
+    return {
+        "cluster": np.array([str(i) for i in range(len(sizes))]),
+        "n_cells": sizes,
+        "confidence": np.bincount(labels, confidence) / sizes,
+        "neighbor_overlap": np.bincount(labels, overlap) / sizes,
+    }
+
+
+def _embedding_name(adata: AnnData, key: str) -> str:
+    return str(adata.uns[key]["params"].get("obsm_key", ""))
+
+
+def _warn_of_collapse(seeds: list[int], runs: list[SeedRun]) -> None:
+    bad = [(seed, one.problem) for seed, one in zip(seeds, runs, strict=True) if one.problem is not None]
+    if bad:
+        warnings.warn(
+            f"Do not trust {len(bad)} of {len(runs)} embeddings (seeds {', '.join(str(seed) for seed, _ in bad)}); "
+            f"of the first, {bad[0][1]}. Train longer (`n_steps`), lower `learning_rate`, or use the method's default "
+            "preset.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _check_alone(**given: Any) -> None:
+    usual = {"preset": None, "layer": None, "mask_var": "auto", "batch_key": None}
+    for name, value in given.items():
+        if isinstance(value, np.ndarray) or value != usual[name]:
+            msg = (
+                f"`{name}` goes with a `method`; without one the recorded embedding is repeated as it was. "
+                f"Leave `{name}` out, or name the `method`."
+            )
+            raise ValueError(msg)
+
+
+def _check_clustering(adata: AnnData, options: ClusterOptions) -> None:
+    if options.method not in GRAPH_METHODS and options.method not in REP_METHODS:
+        known = ", ".join(map(repr, (*GRAPH_METHODS, *REP_METHODS)))
+        msg = f"Unknown `cluster_method` {options.method!r}; choose one of {known}."
+        raise ValueError(msg)
+    _check_options(
+        adata,
+        options.method,
+        resolution=options.resolution,
+        n_clusters=options.n_clusters,
+        n_neighbors=options.n_neighbors,
+    )
+    if adata.n_obs < 3:
+        msg = f"adata has {adata.n_obs} cells; a neighbour graph needs at least 3."
+        raise ValueError(msg)
+
+
+def _known_labels(adata: AnnData, label_key: str | None) -> pd.Categorical | None:
+    if label_key is None:
+        return None
+    if label_key not in adata.obs:
+        msg = f"`label_key={label_key!r}` is not a column of adata.obs; found {names(adata.obs)}."
+        raise KeyError(msg)
+    labels = categories_of(adata.obs[label_key])
+    if not (labels.codes >= 0).any():
+        msg = f"adata.obs[{label_key!r}] (`label_key`) has no labels; fill it in or leave `label_key` out."
+        raise ValueError(msg)
+    return labels

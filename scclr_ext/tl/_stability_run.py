@@ -1,0 +1,121 @@
+"""One of the repeated runs: embed, cluster, and keep only what is small."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from scclr_ext.engine.diagnostics import find_collapse
+from scclr_ext.engine.run import run
+from scclr_ext.metrics import (
+    adjusted_rand_index,
+    calinski_harabasz,
+    effective_rank,
+    normalized_mutual_info,
+    silhouette,
+)
+from scclr_ext.tl._contrastive_cluster import _cut_graph
+from scclr_ext.tl._graph import neighbor_graph
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, by_size
+from scclr_ext.tl._sweep import sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from scclr_ext.engine.config import MethodConfig
+    from scclr_ext.tl._model_input import ModelInput
+
+_SILHOUETTE_CELLS = 2_000
+"""The only step whose time and memory grow with the square of the cells."""
+
+
+class ClusterOptions(NamedTuple):
+    """How an embedding is clustered; as in :func:`scclr_ext.tl.contrastive_cluster`."""
+
+    method: str
+    resolution: float | None
+    n_clusters: int | None
+    n_neighbors: int
+
+
+class SeedRun(NamedTuple):
+    """What one seed gave."""
+
+    labels: NDArray[np.int64]
+    neighbors: sparse.csr_array
+    """One where the column is among the row's nearest neighbours, shape ``(cells, cells)``."""
+    scores: dict[str, float]
+    problem: str | None
+
+
+def run_once(
+    config: MethodConfig,
+    data: ModelInput,
+    options: ClusterOptions,
+    *,
+    known: pd.Categorical | None,
+    device: str,
+    random_state: int,
+    progress: bool,
+) -> SeedRun:
+    """Embed and cluster the cells with one seed.
+
+    Parameters
+    ----------
+    config, data
+        The method and what it reads.
+    options
+        How to cluster.
+    known
+        Labels to compare the clusters with.
+    device, random_state, progress
+        As in :func:`scclr_ext.tl.contrastive_embed`.
+    """
+    result = run(config, data.matrix, batches=data.batches, device=device, random_state=random_state, progress=progress)
+    rep = result.embedding
+    work = neighbor_graph(rep, "X", options.n_neighbors, random_state)
+    labels = _cluster(rep, work.obsp["connectivities"], options, data.batches, random_state)
+    scores: dict[str, float] = {
+        "n_clusters": float(labels.max() + 1),
+        "final_loss": float(result.history["loss"][-1]),
+        "effective_rank": effective_rank(rep),
+    }
+    several = 1 < labels.max() + 1 < len(labels)
+    scores["silhouette"] = (
+        silhouette(rep, labels, sample_size=_SILHOUETTE_CELLS, random_state=random_state) if several else np.nan
+    )
+    scores["calinski_harabasz"] = calinski_harabasz(rep, labels) if several else np.nan
+    if known is not None:
+        scores |= _against(known, labels)
+    return SeedRun(
+        labels,
+        _pattern(work.obsp["distances"]),
+        scores,
+        find_collapse(rep, result.history, result.method.chance_loss),
+    )
+
+
+def _cluster(
+    rep: np.ndarray, graph: Any, options: ClusterOptions, batches: NDArray[np.int64] | None, random_state: int
+) -> NDArray[np.int64]:
+    method, resolution, n_clusters, n_neighbors = options
+    chosen = resolution is None and n_clusters is None
+    if chosen and not (method in REP_METHODS and not REP_METHODS[method].takes_k):
+        return sweep(rep, graph, method, batches=batches, n_neighbors=n_neighbors, random_state=random_state).labels
+    if method in GRAPH_METHODS:
+        return by_size(_cut_graph(graph, method, resolution, n_clusters, random_state)[0])
+    return by_size(REP_METHODS[method].fit(rep, graph, n_clusters or 0, random_state))
+
+
+def _pattern(distances: sparse.csr_matrix) -> sparse.csr_array:
+    ones = np.ones(len(distances.indices), dtype=np.int32)
+    return sparse.csr_array((ones, distances.indices, distances.indptr), shape=distances.shape)
+
+
+def _against(known: pd.Categorical, labels: NDArray[np.int64]) -> dict[str, float]:
+    labelled = known.codes >= 0
+    truth, found = known.codes[labelled], labels[labelled]
+    return {"ari": adjusted_rand_index(truth, found), "nmi": normalized_mutual_info(truth, found)}
