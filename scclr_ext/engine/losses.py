@@ -1,12 +1,40 @@
-"""The contrastive losses; representations come in L2-normalised, shape ``(cells, dimensions)``."""
+"""The contrastive losses; representations come in L2-normalised, shape ``(cells, dimensions)``.
+
+They are computed in single precision even where the encoder is not: a similarity is divided by a small temperature and
+exponentiated.
+"""
 
 from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+P = ParamSpec("P")
+
+
+def _without_autocast(loss: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    @wraps(loss)
+    def in_single_precision(*args: P.args, **kwargs: P.kwargs) -> Tensor:
+        device = next(a.device.type for a in (*args, *kwargs.values()) if isinstance(a, Tensor))
+        with torch.autocast(device, enabled=False):
+            return loss(*args, **kwargs)
+
+    return in_single_precision
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """Scale each row to unit length, in single precision."""
+    return F.normalize(x.float(), dim=1)
+
+
+@_without_autocast
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     """Normalised-temperature cross entropy of SimCLR, both views as anchors.
 
@@ -28,6 +56,7 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     return F.cross_entropy(logits, target)
 
 
+@_without_autocast
 def info_nce(
     anchor: Tensor,
     positive: Tensor,

@@ -14,7 +14,7 @@ from torch import nn
 from scclr_ext.engine.augment import Crossover, CrossoverMany, GaussianNoise, Mask, Swap, Views
 from scclr_ext.engine.config import MethodConfig
 from scclr_ext.engine.encoders import mlp
-from scclr_ext.engine.losses import info_nce
+from scclr_ext.engine.losses import info_nce, unit_rows
 from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput
 from scclr_ext.engine.queue import KeyQueue
 
@@ -71,6 +71,7 @@ class ClearConfig(MethodConfig):
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warm_up: float = 0.1
+    cross_batch_probability: float = 0.5
     mask_rate: float = 0.2
     mask_probability: float = 0.5
     noise_rate: float = 0.8
@@ -116,6 +117,7 @@ _PUBLISHED = ClearConfig(
     learning_rate=1.0,
     weight_decay=0.0,
     schedule="cosine",
+    cross_batch_probability=0.0,
     hidden=(1024,),
     last_relu=True,
     batch_norm=False,
@@ -174,9 +176,9 @@ class Clear(Method[ClearConfig]):
         foreign = None if batches is None else self.queue.foreign(batches)
         losses, queries, keys = [], [], []
         for anchor, positive in directions:
-            query = self.gather(F.normalize(self.query(views[anchor]), dim=1))
+            query = self.gather(unit_rows(self.query(views[anchor])))
             with torch.no_grad():
-                key = self.gather(F.normalize(self.key(views[positive]), dim=1))
+                key = self.gather(unit_rows(self.key(views[positive])))
             losses.append(self._loss(query, key, foreign))
             queries.append(query)
             keys.append(key)

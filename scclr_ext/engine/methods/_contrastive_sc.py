@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from scclr_ext.engine.augment import Mask, Views
 from scclr_ext.engine.config import MethodConfig
 from scclr_ext.engine.encoders import mlp
-from scclr_ext.engine.losses import nt_xent
+from scclr_ext.engine.losses import nt_xent, unit_rows
 from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class ContrastiveSC(Method[ContrastiveSCConfig]):
         """Compare two views of a minibatch."""
         scaled = self.scaling(x)
         first, second = (
-            self.gather(F.normalize(self.encoder(self.views(cells, generator)), dim=1))
+            self.gather(unit_rows(self.encoder(self.views(cells, generator))))
             for cells in (scaled, scaled if partner is None else self.scaling(partner))
         )
         return StepOutput(nt_xent(first, second, self.config.temperature), first, second)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from scclr_ext.engine.augment import Mask, Views
 from scclr_ext.engine.config import MethodConfig
 from scclr_ext.engine.encoders import mlp
-from scclr_ext.engine.losses import nt_xent
+from scclr_ext.engine.losses import nt_xent, unit_rows
 from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ class Scclr(Method[ScclrConfig]):
     ) -> StepOutput:
         """Compare two views of a minibatch."""
         cells = torch.cat([x, x if partner is None else partner])
-        z = F.normalize(self.head(self.body(self.views(self.scaling(cells), generator))), dim=1)
+        z = unit_rows(self.head(self.body(self.views(self.scaling(cells), generator))))
         first, second = map(self.gather, z.chunk(2))
         return StepOutput(nt_xent(first, second, self.config.temperature), first, second)
 
