@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scclr_ext.io._document import Description
 from scclr_ext.io._error import ModelError
 from scclr_ext.io._files import DOCUMENT, REFERENCE, WEIGHTS, read_document, read_tensors
@@ -82,9 +84,12 @@ def _read_reference(path: Path, about: Any, n_dimensions: int) -> Reference:
         raise problem
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
         raise problem
-    shapes = {"embedding": (n_cells, n_dimensions), "codes": (n_cells,)}
+    shapes = {"embedding": (n_cells, n_dimensions), "codes": (n_cells,), "batches": (n_cells,)}
     cells = read_tensors(path / REFERENCE, shapes, about.get("sha256"))
-    embedding, codes = cells["embedding"], cells["codes"]
-    if embedding.dtype != "f4" or codes.dtype != "i4" or not (-1 <= codes.min() <= codes.max() < len(labels)):
+    embedding, codes, batches = (cells[name] for name in ("embedding", "codes", "batches"))
+    types = [embedding.dtype.str, codes.dtype.str, batches.dtype.str]
+    if types != ["<f4", "<i4", "<i4"] or not np.isfinite(embedding).all():
         raise problem
-    return Reference(embedding, column, tuple(labels), codes)
+    if not (-1 <= codes.min() <= codes.max() < len(labels) and 0 <= batches.min() <= batches.max() < n_cells):
+        raise problem
+    return Reference(embedding, column, tuple(labels), codes, batches)

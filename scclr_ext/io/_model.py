@@ -29,12 +29,15 @@ class Reference:
         The different labels.
     codes
         Which of them each cell has, -1 for none; int32 of shape ``(cells,)``.
+    batches
+        Batch of each cell, as integers from 0; all 0 where the model was trained without. Int32, shape ``(cells,)``.
     """
 
     embedding: np.ndarray
     column: str
     labels: tuple[str, ...]
     codes: np.ndarray
+    batches: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from scclr_ext._anndata import get_rep, names
 from scclr_ext._settings import report
 from scclr_ext.io._document import from_model
 from scclr_ext.io._files import DOCUMENT, REFERENCE, WEIGHTS, sha256, write_document
 from scclr_ext.io._get_model import get_model
-from scclr_ext.io._model import Model, Reference
+from scclr_ext.io._model import Model
+from scclr_ext.io._reference import reference_of
 
 if TYPE_CHECKING:
     import os
@@ -102,27 +101,6 @@ def save(
     report(f"saved the model to {str(folder)!r}")
 
 
-def reference_of(adata: AnnData, key: str, labels: str) -> Reference:
-    """Take the embedding and the labels of the cells of an AnnData.
-
-    Raises
-    ------
-    KeyError
-        Where the column or the embedding is missing.
-    ValueError
-        Where no cell has a label.
-    """
-    if labels not in adata.obs:
-        msg = f"`labels={labels!r}` is not a column of the reference's obs; found {names(adata.obs)}."
-        raise KeyError(msg)
-    column = pd.Categorical(adata.obs[labels]).remove_unused_categories()
-    if not len(column.categories):
-        msg = f"obs[{labels!r}] of the reference gives no cell a label."
-        raise ValueError(msg)
-    rep = get_rep(adata, str(adata.uns[key]["params"]["obsm_key"]))
-    return Reference(rep, labels, tuple(map(str, column.categories)), np.array(column.codes, dtype=np.int32))
-
-
 def _write(model: Model, folder: Path) -> None:
     from safetensors.numpy import save as to_bytes
 
@@ -130,7 +108,8 @@ def _write(model: Model, folder: Path) -> None:
     (folder / WEIGHTS).write_bytes(weights)
     document = {**from_model(model), "weights_sha256": sha256(weights), "reference": None}
     if (cells := model.reference) is not None:
-        content = to_bytes({"embedding": np.ascontiguousarray(cells.embedding), "codes": cells.codes})
+        arrays = {"embedding": cells.embedding, "codes": cells.codes, "batches": cells.batches}
+        content = to_bytes({name: np.ascontiguousarray(value) for name, value in arrays.items()})
         (folder / REFERENCE).write_bytes(content)
         about = {"n_cells": len(cells.codes), "column": cells.column, "labels": list(cells.labels)}
         document["reference"] = {**about, "sha256": sha256(content)}

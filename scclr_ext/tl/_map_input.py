@@ -1,0 +1,106 @@
+"""From query cells to the values a trained model reads: same units, same genes, same order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from scclr_ext._anndata import check_unique, get_matrix, to_memory
+from scclr_ext._units import guess_units
+from scclr_ext.tl._library_size import measure_target_sum
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from scclr_ext.io import Model
+
+_SAME = 1e-3
+"""Library sizes that differ by less are taken for one."""
+
+
+class QueryInput(NamedTuple):
+    """Values of the genes that query and model share, and how they were made."""
+
+    matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array
+    places: np.ndarray
+    """Which of the model's genes each column holds."""
+    missing: np.ndarray
+    """Names of the model's genes that the query lacks."""
+    units: str
+    rescaled: float
+    """Library size that the query's cells were brought to; 0 where it was left as it was."""
+
+
+def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: float) -> QueryInput:
+    """Read and check everything :func:`scclr_ext.tl.map_query` needs of the query; changes nothing."""
+    check_unique(adata)
+    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    matrix = get_matrix(adata, layer)
+    columns = pd.Index(adata.var_names.astype(str)).get_indexer(pd.Index(model.genes))
+    places = np.flatnonzero(columns >= 0)
+    if len(places) < max(1, min_overlap * len(columns)):
+        raise ValueError(_too_few(adata, model.genes, len(places), min_overlap))
+    values = to_memory(matrix, where=where)
+    units = guess_units(values)
+    if units == "scaled":
+        msg = (
+            f"{where} has negative values, so it was scaled or otherwise transformed. Give raw counts (perhaps in "
+            "another `layer`), or log-normalised values (perhaps adata.raw.to_adata())."
+        )
+        raise ValueError(msg)
+    target_sum = float(model.preprocess["target_sum"])
+    if units != "log-normalized" and not target_sum:
+        msg = (
+            f"{where} holds {units}, and the model does not know to which library size its cells were brought. "
+            "Log-normalise the query exactly as the reference was, and map it again."
+        )
+        raise ValueError(msg)
+    part = values[:, columns[places]]
+    if units == "log-normalized":
+        found = measure_target_sum(values)
+        # 0: not to be told, as where genes were left out; the values are then taken as they are.
+        rescaled = target_sum if found and target_sum and abs(found / target_sum - 1) > _SAME else 0.0
+        return QueryInput(
+            _map_values(part, lambda x: np.log1p(np.expm1(x) * np.float32(target_sum / found))) if rescaled else part,
+            places,
+            model.genes[columns < 0],
+            units,
+            rescaled,
+        )
+    size = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
+    factor = np.divide(target_sum, size, out=np.ones_like(size), where=size > 0).astype(np.float32)
+    scaled = sparse.diags_array(factor).tocsr() @ part if sparse.issparse(part) else part * factor[:, None]
+    return QueryInput(_map_values(scaled, np.log1p), places, model.genes[columns < 0], units, target_sum)
+
+
+def _map_values(matrix: Any, function: Any) -> Any:
+    """Apply a function that leaves zero alone."""
+    if not sparse.issparse(matrix):
+        return function(matrix)
+    out = sparse.csr_array(matrix)
+    out.data = function(out.data)
+    return out
+
+
+def _too_few(adata: AnnData, genes: np.ndarray, n_shared: int, min_overlap: float) -> str:
+    """Say what is wrong with the genes' names, and guess why."""
+    wanted = frozenset(genes)
+    message = (
+        f"The query has {n_shared} of the model's {len(genes)} genes, fewer than min_overlap={min_overlap:g} allows "
+        f"(the model: {', '.join(map(repr, genes[:3]))}; the query: {', '.join(map(repr, adata.var_names[:3]))})."
+    )
+    for column in adata.var:
+        if adata.var[column].dtype.kind in "OUT" or str(adata.var[column].dtype) in {"category", "str", "string"}:
+            n_there = len(wanted & set(adata.var[column].astype(str)))
+            if n_there > max(2 * n_shared, min_overlap * len(genes)):
+                return f"{message} adata.var[{column!r}] has {n_there} of them: set adata.var_names to it."
+    lower = {gene.lower() for gene in wanted}
+    if len(lower & {name.lower() for name in adata.var_names}) > 2 * n_shared:
+        return f"{message} Many differ in upper and lower case only: another species?"
+    bare = {gene.split(".")[0] for gene in wanted}
+    if len(bare & {name.split(".")[0] for name in adata.var_names}) > 2 * n_shared:
+        return f"{message} Many differ in the version behind the dot only: remove it."
+    return f"{message} Name the genes as the reference does."

@@ -1,0 +1,241 @@
+"""New cells onto a trained embedding."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scclr_ext import _keys
+from scclr_ext._anndata import as_actual, check_key_added, check_random_state
+from scclr_ext._docs import COPY, LAYER, doc_params
+from scclr_ext._settings import report
+from scclr_ext.io._get_model import get_model
+from scclr_ext.io._reference import reference_of
+from scclr_ext.tl._map_input import read_query
+from scclr_ext.tl._transfer import assess
+
+if TYPE_CHECKING:
+    import os
+
+    from anndata import AnnData
+
+    from scclr_ext.io import Model, Reference
+    from scclr_ext.tl._map_input import QueryInput
+    from scclr_ext.tl._transfer import Assessment
+
+_MOST = 0.5
+"""Where more of the query is novel, something is wrong with all of it."""
+
+
+@doc_params(layer=LAYER, copy=COPY)
+def map_query(
+    adata: AnnData,
+    reference: Model | AnnData | str | os.PathLike[str],
+    *,
+    labels: str | None = None,
+    layer: str | None = None,
+    key: str = "clr",
+    key_added: str | None = None,
+    n_neighbors: int = 15,
+    min_overlap: float = 0.3,
+    novelty_quantile: float = 0.99,
+    device: str = "auto",
+    random_state: int = 0,
+    copy: bool = False,
+) -> AnnData | None:
+    """Embed new cells with a trained model, label them as the reference is labelled, and mark those unlike any.
+
+    The query is normalised as the reference was, its genes are found by name, and the reference's network embeds it;
+    nothing is trained. Both sets of cells then share one space: concatenate them and draw one UMAP, or hand the
+    embedding to :func:`scclr_ext.tl.contrastive_cluster`.
+
+    Parameters
+    ----------
+    adata
+        The query, cells by genes: raw counts, or log-normalised values, of all the genes that were measured (which
+        is how large each cell's library was).
+    reference
+        Cells embedded by :func:`scclr_ext.tl.contrastive_embed`, or the folder in which
+        :func:`scclr_ext.io.save` kept their model, or what :func:`scclr_ext.io.load` read from it.
+    labels
+        Column of the reference's `obs` to transfer. Of a folder or a model that was saved with labelled cells, these
+        are used; one saved without can only embed.
+    {layer}
+    key
+        Where in `uns` a reference AnnData keeps its model.
+    key_added
+        None writes `obsm["X_clr"]`, or wherever the reference has its embedding, and the columns `clr_label` and so
+        on; `"foo"` writes `obsm["foo"]`, `obs["foo_label"]`, ...
+    n_neighbors
+        Reference cells that vote on a label.
+    min_overlap
+        Smallest share of the model's genes that the query must have.
+    novelty_quantile
+        Share of the reference's own cells, each held out in turn, that would not be called novel.
+    device
+        `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU.
+    random_state
+        Seed for the choice of 10 000 reference cells to hold out, where there are more.
+    {copy}
+
+    Returns
+    -------
+    None, or the changed copy. Written, all at the end, are
+
+    `obsm["X_clr"]`
+        The embedding, float32 of shape `(n_cells, n_dimensions)`.
+    `obs["clr_label"]`
+        The most probable label: a categorical with the reference's categories (and colours).
+    `obs["clr_confidence"]`
+        The probability that it is right, for a cell of a type that the reference has.
+    `obs["clr_novelty"]`
+        How far the cell is from the reference, as a multiple of what held-out reference cells reach
+        (`novelty_quantile` of them are below 1).
+    `obs["clr_novel"]`
+        Whether that is above 1: the label then means little.
+    `uns["clr_mapping"]`
+        The parameters; the genes that were missing; how many held-out reference cells got their own label back.
+
+    The last four need reference cells (or, for the label and the confidence, labelled ones).
+
+    Raises
+    ------
+    KeyError
+        Where `layer`, `labels`, the reference's `uns[key]` or its embedding is missing.
+    ValueError
+        Where the query has fewer of the model's genes than `min_overlap`, its values are scaled, NaN or infinite, or
+        its library size cannot be brought to the reference's; or an option is out of range.
+    ModelError
+        Where the reference holds no usable model.
+    FileNotFoundError
+        Where there is no such folder.
+
+    Warns
+    -----
+    UserWarning
+        Where most cells are novel: the query as a whole lies apart from the reference.
+
+    Notes
+    -----
+    A gene that the query lacks is masked as in the training: zero, after standardising where the method does.
+
+    A label's share among the neighbours (weighted by a bell curve of the distance) becomes a probability through two
+    numbers, fitted so that the labels of held-out reference cells are as likely as can be. Where the model was
+    trained with a `batch_key`, a held-out cell's neighbours come from other batches, as those of a query do; the
+    confidence and the limit of novelty then allow for batch effects as large as the reference's own. A query that
+    differs more, in a condition the reference never saw, is labelled with too much confidence: see the documentation.
+
+    Examples
+    --------
+    >>> import scanpy as sc, scclr_ext as clr
+    >>> pbmc = sc.datasets.pbmc68k_reduced().raw.to_adata()
+    >>> reference, query = pbmc[:500].copy(), pbmc[500:].copy()
+    >>> clr.tl.contrastive_embed(reference, "scclr", n_steps=60, progress=False, device="cpu")
+    >>> clr.tl.map_query(query, reference, labels="bulk_labels", device="cpu")
+    >>> bool((query.obs["clr_label"].astype(str) == query.obs["bulk_labels"].astype(str)).mean() > 0.7)
+    True
+    """
+    check_key_added(key_added)
+    random_state = check_random_state(random_state)
+    _check_options(n_neighbors, min_overlap, novelty_quantile)
+    model = get_model(reference, key)
+    cells = _reference_cells(model, reference, key, labels)
+    query = read_query(adata, model, layer=layer, min_overlap=min_overlap)
+    rep = model.trained.embed(query.matrix, places=query.places, device=device)
+    found = None
+    if cells is not None:
+        rng = np.random.default_rng(random_state)
+        found = assess(cells, rep, n_neighbors=n_neighbors, quantile=novelty_quantile, rng=rng)
+        _warn_if_apart(found.novelty)
+
+    keys = _keys.mapping_keys(key_added, str(model.training["params"].get("obsm_key", _keys.EMBEDDING_OBSM)))
+    columns = _columns(found, cells, keys)
+    colors = _colors(reference, cells)
+    record = _record(model, query, found, labels=cells.column if cells else "", n_neighbors=n_neighbors)
+    target = adata.copy() if copy else adata
+    as_actual(target)
+    target.obsm[keys.obsm] = rep
+    for name, values in columns.items():
+        target.obs[name] = values
+    if colors is not None:
+        target.uns[f"{keys.label}_colors"] = colors
+    target.uns[keys.uns] = record
+    report(
+        f"{len(query.places)} of the model's {len(model.genes)} genes were found; added obsm[{keys.obsm!r}]"
+        + "".join(f", obs[{name!r}]" for name in columns)
+        + (f"; {float((found.novelty > 1).mean()):.1%} of the cells are unlike the reference" if found else "")
+    )
+    return target if copy else None
+
+
+def _check_options(n_neighbors: int, min_overlap: float, novelty_quantile: float) -> None:
+    if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
+        msg = f"`n_neighbors` must be a whole number of at least 1; found {n_neighbors!r}."
+        raise ValueError(msg)
+    if not 0 <= min_overlap <= 1:
+        msg = f"`min_overlap` must be between 0 and 1; found {min_overlap!r}."
+        raise ValueError(msg)
+    if not 0 < novelty_quantile <= 1:
+        msg = f"`novelty_quantile` must be above 0 and at most 1; found {novelty_quantile!r}."
+        raise ValueError(msg)
+
+
+def _reference_cells(model: Model, reference: Any, key: str, labels: str | None) -> Reference | None:
+    if hasattr(reference, "uns"):
+        return reference_of(reference, key, labels)
+    cells = model.reference
+    if labels is not None and (cells is None or cells.column != labels):
+        there = "no labelled cells" if cells is None else f"cells labelled by {cells.column!r}"
+        msg = (
+            f"`labels={labels!r}` is not to be had: the model was saved with {there}. Save it again with "
+            f"scclr_ext.io.save(adata, folder, labels={labels!r}), or give the reference AnnData."
+        )
+        raise KeyError(msg)
+    return cells
+
+
+def _warn_if_apart(novelty: np.ndarray) -> None:
+    if (share := float((novelty > 1).mean())) > _MOST:
+        warnings.warn(
+            f"{share:.0%} of the query's cells are farther from the reference than its own cells are: another "
+            "tissue, condition or protocol, or values in other units. Do not trust labels and confidence.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _columns(found: Assessment | None, cells: Reference | None, keys: _keys.MappingKeys) -> dict[str, Any]:
+    if found is None or cells is None:
+        return {}
+    columns: dict[str, Any] = {}
+    if found.codes is not None:
+        columns[keys.label] = pd.Categorical.from_codes(found.codes, categories=list(cells.labels))
+        columns[keys.confidence] = found.confidence
+    return columns | {keys.novelty: found.novelty, keys.novel: found.novelty > 1}
+
+
+def _colors(reference: Any, cells: Reference | None) -> Any:
+    colors = getattr(reference, "uns", {}).get(f"{cells.column}_colors") if cells is not None else None
+    return list(colors) if colors is not None and cells is not None and len(colors) == len(cells.labels) else None
+
+
+def _record(
+    model: Model, query: QueryInput, found: Assessment | None, *, labels: str, n_neighbors: int
+) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "params": {
+            "method": model.method,
+            "labels": labels,
+            "n_neighbors": n_neighbors,
+            "n_genes": len(model.genes),
+            "n_shared": len(query.places),
+            "units": query.units,
+            "target_sum": query.rescaled,
+        },
+        "missing_genes": query.missing.astype(str),
+    }
+    return record if found is None else record | {"held_out": found.held_out}

@@ -1,0 +1,182 @@
+"""Labels from weighted neighbours, with a confidence that means what it says; and cells unlike any. Arrays only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+if TYPE_CHECKING:
+    from scclr_ext.io import Reference
+
+_HELD_OUT = 10_000
+"""Reference cells that are held out: more change nothing."""
+_SMOOTHING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_SHARPNESS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+
+
+class Neighborhoods(NamedTuple):
+    """Distances to each cell's nearest reference cells and their places, nearest first: ``(cells, neighbours)``."""
+
+    distances: np.ndarray
+    places: np.ndarray
+
+
+def find_neighbors(rep: np.ndarray, cells: np.ndarray, n_neighbors: int) -> Neighborhoods:
+    """Find the nearest of the reference cells `rep` for each of `cells`; exactly, by brute force."""
+    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(rep)), algorithm="brute").fit(rep)
+    return Neighborhoods(*search.kneighbors(cells))
+
+
+def hold_out(
+    rep: np.ndarray, batches: np.ndarray, n_neighbors: int, rng: np.random.Generator
+) -> tuple[np.ndarray, Neighborhoods]:
+    """Treat reference cells as if they were new: each finds its neighbours among the others.
+
+    With batches, among the cells of other batches: new cells come from a new batch, too.
+
+    Parameters
+    ----------
+    rep
+        Reference cells, shape ``(cells, dimensions)``.
+    batches
+        Batch of each, integers from 0; all 0 where there is but one.
+    n_neighbors
+        Neighbours wanted; fewer where there are fewer cells.
+    rng
+        Picks the cells, where there are many.
+
+    Returns
+    -------
+    Which cells were held out, shape ``(held,)``, and their neighbours.
+    """
+    n = len(rep)
+    held = np.arange(n) if n <= _HELD_OUT else np.sort(rng.choice(n, _HELD_OUT, replace=False))
+    sizes = np.bincount(batches)
+    if (sizes > 0).sum() < 2:
+        k = min(n_neighbors, n - 1)
+        found = find_neighbors(rep, rep[held], k + 1)
+        own = found.places == held[:, None]
+        own[~own.any(axis=1), -1] = True  # of many cells in one place, itself was not found
+        return held, Neighborhoods(*(part[~own].reshape(len(held), k) for part in found))
+    k = min(n_neighbors, n - int(sizes.max()))
+    distances, places = np.empty((len(held), k), dtype=rep.dtype), np.empty((len(held), k), dtype=np.int64)
+    for batch in np.unique(batches[held]):
+        inside, others = batches[held] == batch, np.flatnonzero(batches != batch)
+        found = find_neighbors(rep[others], rep[held[inside]], k)
+        distances[inside], places[inside] = found.distances, others[found.places]
+    return held, Neighborhoods(distances, places)
+
+
+def vote(around: Neighborhoods, codes: np.ndarray, n_labels: int) -> np.ndarray:
+    """Share of each label among a cell's neighbours, nearer ones counting more; ``(cells, labels)``.
+
+    A neighbour's weight falls like a bell curve whose width is the distance to the farthest one.
+    """
+    width = np.maximum(around.distances[:, -1:], np.finfo(np.float32).tiny)
+    weights = np.exp(-((around.distances / width) ** 2))
+    shares = np.zeros((len(weights), n_labels))
+    rows = np.repeat(np.arange(len(weights)), weights.shape[1])
+    np.add.at(shares, (rows, codes[around.places].ravel()), weights.ravel())
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+class Calibration(NamedTuple):
+    """From shares of votes to chances of being right.
+
+    The share of a label, plus `smoothing` times how frequent the label is, to the power `sharpness`, all adding up to
+    one: two numbers, so that a small reference cannot be overfitted.
+    """
+
+    smoothing: float
+    sharpness: float
+    frequency: np.ndarray
+
+    def probabilities(self, shares: np.ndarray) -> np.ndarray:
+        """Turn shares into probabilities, both ``(cells, labels)``; the order of the labels may change."""
+        powers = (shares + self.smoothing * self.frequency) ** self.sharpness
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
+def calibrate(shares: np.ndarray, truth: np.ndarray) -> Calibration:
+    """Find the two numbers under which the labels of held-out cells, ``(cells,)``, are most likely.
+
+    Parameters
+    ----------
+    shares
+        What their neighbours voted, ``(cells, labels)``.
+    truth
+        Their labels.
+    """
+    # Counted with one more of each, so that no label is impossible.
+    frequency = (np.bincount(truth, minlength=shares.shape[1]) + 1) / (len(truth) + shares.shape[1])
+    candidates = [Calibration(a, b, frequency) for a in _SMOOTHING for b in _SHARPNESS]
+    own = np.arange(len(truth)), truth
+    return max(candidates, key=lambda c: np.log(c.probabilities(shares)[own]).mean())
+
+
+class Assessment(NamedTuple):
+    """What the reference says about the query's cells.
+
+    `codes` and `confidence` are None where the reference has no labels. `novelty` is above 1 for a cell that is
+    farther from its neighbours than the wanted share of held-out reference cells are from theirs.
+    """
+
+    codes: np.ndarray | None
+    confidence: np.ndarray | None
+    novelty: np.ndarray
+    held_out: dict[str, float | int]
+    """How held-out reference cells fared: how many there were, which share got its own label back, the mean of their
+    confidence, the limit of novelty in units of the score, and the two numbers of the calibration."""
+
+
+def assess(
+    reference: Reference, cells: np.ndarray, *, n_neighbors: int, quantile: float, rng: np.random.Generator
+) -> Assessment:
+    """Label query cells, and say how sure that is and how far they are from anything known.
+
+    Parameters
+    ----------
+    reference
+        Embedded reference cells.
+    cells
+        The query, embedded likewise, shape ``(cells, dimensions)``.
+    n_neighbors
+        Reference cells that are asked.
+    quantile
+        Share of held-out reference cells that are not novel.
+    rng
+        Picks the cells to hold out, where there are many.
+    """
+    held, around_held = hold_out(reference.embedding, reference.batches, n_neighbors, rng)
+    around = find_neighbors(reference.embedding, cells, n_neighbors)
+    scores = strangeness(around_held)
+    limit = max(float(np.quantile(scores, quantile)), float(np.finfo(np.float32).tiny))
+    novelty = strangeness(around) / limit
+    told: dict[str, float | int] = {"n_cells": len(held), "novelty_limit": limit}
+    if not reference.labels:
+        return Assessment(None, None, novelty, told)
+
+    known = np.flatnonzero(reference.codes >= 0)
+    codes, n_labels = reference.codes[known], len(reference.labels)
+    if len(known) < len(reference.codes):  # cells without a label have no vote
+        rep, batches = reference.embedding[known], reference.batches[known]
+        held, around_held = hold_out(rep, batches, n_neighbors, rng)
+        around = find_neighbors(rep, cells, n_neighbors)
+    shares = vote(around_held, codes, n_labels)
+    calibration = calibrate(shares, codes[held])
+    held_probabilities = calibration.probabilities(shares)
+    probabilities = calibration.probabilities(vote(around, codes, n_labels))
+    told |= {
+        "accuracy": float((held_probabilities.argmax(axis=1) == codes[held]).mean()),
+        "confidence": float(held_probabilities.max(axis=1).mean()),
+        "smoothing": calibration.smoothing,
+        "sharpness": calibration.sharpness,
+    }
+    return Assessment(probabilities.argmax(axis=1), probabilities.max(axis=1), novelty, told)
+
+
+def strangeness(around: Neighborhoods) -> np.ndarray:
+    """Mean distance to the neighbours, ``(cells,)``."""
+    return around.distances.mean(axis=1)
