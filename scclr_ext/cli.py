@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import scclr_ext
 from scclr_ext import _keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from anndata import AnnData
 
@@ -31,10 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     scclr_ext.settings.progress = not args.quiet and sys.stderr.isatty()
     try:
         run = _demo if args.command == "demo" else _embed
-        run(args)
+        with _processes(args):
+            run(args)
     except (KeyError, TypeError, ValueError, OSError, FloatingPointError) as error:
         # What the user got wrong needs no traceback; the messages name the argument and the remedy.
-        print(f"error: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+        if _rank() == 0:
+            print(f"error: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -57,10 +61,15 @@ def analyse(adata: AnnData, args: argparse.Namespace) -> None:
         key_added=args.key_added,
         n_epochs=args.n_epochs,
         n_steps=args.n_steps,
+        early_stopping=args.early_stopping or None,
         device=args.device,
+        devices=args.devices,
+        num_nodes=args.num_nodes,
         random_state=args.random_state,
+        checkpoint_dir=args.checkpoint_dir,
+        resume=args.resume,
     )
-    if not args.no_cluster:
+    if not args.no_cluster and _rank() == 0:
         scclr_ext.tl.contrastive_cluster(
             adata,
             use_rep=_keys.embedding_keys(args.key_added).obsm,
@@ -94,6 +103,8 @@ def _embed(args: argparse.Namespace) -> None:
         raise FileNotFoundError(msg)
     adata = read(args.input)
     analyse(adata, args)
+    if _rank() > 0:
+        return
     # Under another name first: whatever happens, no half-written file has the name of a result (or of the input).
     partial = args.output.with_name(f"{args.output.name}.part")
     try:
@@ -102,6 +113,32 @@ def _embed(args: argparse.Namespace) -> None:
     finally:
         partial.unlink(missing_ok=True)
     print(f"{adata.n_obs} cells written to {args.output}")
+
+
+@contextmanager
+def _processes(args: argparse.Namespace) -> Iterator[None]:
+    """Start the processes before anything is read, so that all of them read at once; only the first one talks."""
+    if args.devices * args.num_nodes == 1:
+        yield
+        return
+    import torch.distributed as dist
+
+    from scclr_ext.engine.device import device_of, make_fabric
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    make_fabric(device_of(args.device), devices=args.devices, num_nodes=args.num_nodes)
+    if _rank() > 0:
+        scclr_ext.settings.verbose = False
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def _rank() -> int:
+    """Which of the processes that share the work this is; 0 where there is one."""
+    dist = sys.modules.get("torch.distributed")
+    return dist.get_rank() if dist is not None and dist.is_available() and dist.is_initialized() else 0
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -136,6 +173,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--batch-key", help="column of obs with the batch of each cell")
     add("--n-top-genes", type=int, help="genes the model sees")
     add("--key-added", help="write to this key instead of X_clr")
+    add("--early-stopping", action="store_true", help="end the training once the embedding has settled")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--n-epochs", type=int, help="train for this many passes over the cells")
     length.add_argument("--n-steps", type=int, help="train for this many minibatches")
@@ -145,5 +183,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     clusters.add_argument("--no-cluster", action="store_true", help="only embed")
     add("--no-preprocess", action="store_true", help="the values are ready for the model")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (%(default)s)")
+    add("--devices", type=int, default=1, help="processes on this machine, one GPU each (%(default)s)")
+    add("--num-nodes", type=int, default=1, help="machines, under torchrun or SLURM (%(default)s)")
+    add("--checkpoint-dir", type=Path, help="save the state of the training here now and then")
+    add("--resume", action="store_true", help="go on with the training saved in --checkpoint-dir")
     add("--random-state", type=int, default=0, help="seed (%(default)s)")
     add("--quiet", action="store_true", help="say nothing but the result")

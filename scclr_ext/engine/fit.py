@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from scclr_ext.engine.history import History, Plan
 from scclr_ext.engine.optim import Cooling, build_optimizer, build_schedule
+from scclr_ext.engine.prefetch import prefetch
 from scclr_ext.engine.processes import connect, share
 from scclr_ext.engine.sampling import Minibatches
 from scclr_ext.engine.stopping import Stability
@@ -114,8 +115,10 @@ def fit(
 
             looks = {}
             if stability is not None:
-                looks["stability"] = stability.look(embed(method, source, cells=stability.cells))
-                model.train()
+                looks["stability"] = float("nan")
+                if stability.due(step):
+                    looks["stability"] = stability.look(embed(method, source, cells=stability.cells))
+                    model.train()
                 if fabric.broadcast(stability.steady):
                     cooling.begin(step)
                     bar.total = cooling.end
@@ -137,8 +140,8 @@ def embed(method: Method[Any], source: Source, *, cells: Tensor | None = None, c
     """
     method.eval()
     cells = torch.arange(source.shape[0]) if cells is None else cells
-    chunks = cells.split(chunk_size)
-    return np.concatenate([method.represent(source.rows(chunk)).float().cpu().numpy() for chunk in chunks])
+    ahead = prefetch(source.rows, cells.split(chunk_size))
+    return np.concatenate([method.represent(rows).float().cpu().numpy() for rows in ahead])
 
 
 def _state(step: int, parts: list[Any], seeds: Seeds, fabric: Fabric) -> dict[str, Any]:

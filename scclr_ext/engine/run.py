@@ -109,7 +109,8 @@ def run(
 
     checkpoints = None
     if checkpoint_dir is not None:
-        name = identify(config, data.mean, data.std, batches, random_state=random_state, n_cells=data.n_cells)
+        same = {"seed": random_state, "n_cells": data.n_cells, "processes": fabric.world_size}
+        name = identify(config, data.mean, data.std, batches, **same)
         checkpoints = Checkpoints(checkpoint_dir, name, resume=resume)
     method = build(config, data, seeds.weights)
     history = fit(

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 _CELLS = 1000
 _NEIGHBORS = 15
+_FEWEST_NEIGHBORS, _CELLS_PER_NEIGHBOR = 3, 20
 _PATIENCE = 3
 _RISE = 0.01
+_STEPS = 25
+"""Least steps between two looks: a single step changes few neighbours at any time."""
 
 
 class Stability:
@@ -36,6 +39,14 @@ class Stability:
         self.cells = torch.randperm(n_cells, generator=generator)[:_CELLS].sort().values
         self.overlaps: list[float] = []
         self._before: np.ndarray | None = None
+        self._step = 0
+
+    def due(self, step: int) -> bool:
+        """Whether the last look is long enough ago; says so once for each look."""
+        if step - self._step < _STEPS:
+            return False
+        self._step = step
+        return True
 
     def look(self, rep: np.ndarray) -> float:
         """Compare the sample's representation, shape ``(len(self.cells), dimensions)``, with the last one.
@@ -44,7 +55,7 @@ class Stability:
         -------
         The mean share of neighbours that stayed; NaN the first time.
         """
-        k = min(_NEIGHBORS, len(rep) - 1)
+        k = min(_NEIGHBORS, max(_FEWEST_NEIGHBORS, len(rep) // _CELLS_PER_NEIGHBOR), len(rep) - 1)
         found = NearestNeighbors(n_neighbors=k).fit(rep).kneighbors(return_distance=False)
         if self._before is not None:
             same = [len(np.intersect1d(a, b, assume_unique=True)) for a, b in zip(self._before, found, strict=True)]
@@ -61,9 +72,9 @@ class Stability:
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint has to keep."""
         before = None if self._before is None else torch.from_numpy(self._before)
-        return {"cells": self.cells, "overlaps": self.overlaps, "before": before}
+        return {"cells": self.cells, "overlaps": self.overlaps, "before": before, "step": self._step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up from a checkpoint."""
-        self.cells, self.overlaps = state["cells"], list(state["overlaps"])
+        self.cells, self.overlaps, self._step = state["cells"], list(state["overlaps"]), state["step"]
         self._before = None if state["before"] is None else state["before"].numpy()

@@ -11,6 +11,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_key_added, check_random_state
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._settings import report, settings
+from scclr_ext._stored import check_copy
 from scclr_ext.engine.diagnostics import find_collapse
 from scclr_ext.engine.methods import resolve
 from scclr_ext.engine.run import run
@@ -18,6 +19,8 @@ from scclr_ext.tl._model_input import read_model_input
 from scclr_ext.tl._record import embedding_record
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -39,8 +42,13 @@ def contrastive_embed(
     n_steps: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    early_stopping: bool | None = None,
     device: str = "auto",
+    devices: int = 1,
+    num_nodes: int = 1,
     random_state: int = 0,
+    checkpoint_dir: str | Path | None = None,
+    resume: bool = False,
     progress: bool | None = None,
     keep_weights: bool = True,
     copy: bool = False,
@@ -68,8 +76,7 @@ def contrastive_embed(
         `"highly_variable"` where that column exists, else all genes.
     {batch_key}
         Every minibatch is then drawn from one batch, so that its cells cannot be told apart by their batch; `"scclr"`
-        also draws together cells of different batches that are mutual nearest neighbours. The queue of `"clear"` still
-        holds keys of all batches: use `"scclr"` to integrate.
+        and `"clear"` also draw together cells of different batches that are mutual nearest neighbours.
     {key_added}
     n_epochs
         Train for this many passes over the cells instead of what the method says.
@@ -79,9 +86,24 @@ def contrastive_embed(
         Cells per minibatch instead of what the method says.
     learning_rate
         Highest learning rate instead of what the method says.
+    early_stopping
+        Take the number of epochs or steps as the most there may be, and end the training once the neighbourhoods of
+        1 000 cells in the embedding have stopped settling. No labels are looked at. None for what the method says,
+        which is no.
     device
         `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU; or a device's name, such as `"cuda:1"`.
+    devices
+        Processes on this machine that share the work, one GPU (or a part of the CPU) each; each minibatch is split
+        between them, and the loss is that of the whole. They run the same program: from a script or the command line,
+        not from a notebook. Every process gets the result.
+    num_nodes
+        Machines, each with `devices` processes, under `torchrun` or SLURM.
     {random_state}
+    checkpoint_dir
+        Folder in which the state of the training is saved now and then.
+    resume
+        Go on with the training whose state is in `checkpoint_dir`, if there is one. On the CPU the result then has
+        the same bits as that of a training that was never interrupted.
     progress
         Show a progress bar; None follows `scclr_ext.settings.progress`.
     keep_weights
@@ -105,12 +127,15 @@ def contrastive_embed(
     KeyError
         Where `layer`, `mask_var` or `batch_key` is missing.
     ValueError
-        Where the values are raw counts, unlogged, NaN or infinite, there are fewer than two cells or no genes, or an
-        option is out of range.
+        Where the values are raw counts, unlogged, NaN or infinite, there are fewer than two cells or no genes, an
+        option is out of range, several processes are asked for in a notebook, or what `checkpoint_dir` holds is
+        damaged or of another run.
     TypeError
         Where the values are not numbers, or `method` is neither a name nor a config.
     FloatingPointError
         Where the training diverges.
+    FileExistsError
+        Where `checkpoint_dir` holds the state of a training and `resume` is False.
 
     Warns
     -----
@@ -132,11 +157,20 @@ def contrastive_embed(
     (60, 128)
     """
     check_key_added(key_added)
+    check_copy(adata, copy=copy)
     random_state = check_random_state(random_state)
     choice = resolve(method, preset)
     config = _with_options(
-        choice.config, n_epochs=n_epochs, n_steps=n_steps, batch_size=batch_size, learning_rate=learning_rate
+        choice.config,
+        n_epochs=n_epochs,
+        n_steps=n_steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        early_stopping=early_stopping,
     )
+    if resume and checkpoint_dir is None:
+        msg = "`resume=True` needs `checkpoint_dir`, the folder that the interrupted training was saved in."
+        raise ValueError(msg)
     data = read_model_input(adata, layer=layer, mask_var=mask_var, batch_key=batch_key)
 
     started = time.perf_counter()
@@ -145,9 +179,15 @@ def contrastive_embed(
         data.matrix,
         batches=data.batches,
         device=device,
+        devices=devices,
+        num_nodes=num_nodes,
         random_state=random_state,
+        checkpoint_dir=checkpoint_dir,
+        resume=resume,
         progress=settings.progress if progress is None else progress,
+        max_bytes=settings.max_memory * 1e9,
     )
+    data.check_again()
 
     problem = find_collapse(result.embedding, result.history, result.method.chance_loss)
     if problem is not None:
@@ -176,6 +216,7 @@ def _with_options(
     n_steps: int | None,
     batch_size: int | None,
     learning_rate: float | None,
+    early_stopping: bool | None,
 ) -> MethodConfig:
     if n_epochs is not None and n_steps is not None:
         msg = f"`n_epochs` and `n_steps` exclude one another; found {n_epochs} and {n_steps}."
@@ -189,4 +230,6 @@ def _with_options(
         changes["batch_size"] = batch_size
     if learning_rate is not None:
         changes["learning_rate"] = learning_rate
+    if early_stopping is not None:
+        changes["early_stopping"] = early_stopping
     return replace(config, **changes)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 from torch.optim import SGD, Adam, AdamW
 
 from scclr_ext.engine.config import MethodConfig
 from scclr_ext.engine.history import Plan
-from scclr_ext.engine.optim import build_optimizer, build_schedule
+from scclr_ext.engine.optim import Cooling, build_optimizer, build_schedule
 
 
 def rates(config: MethodConfig, plan: Plan) -> list[float]:
@@ -102,3 +105,33 @@ def test_a_few_steps_have_no_room_for_a_cycle(steps) -> None:
 
 def test_the_shortest_cycle_runs() -> None:
     assert len(rates(MethodConfig(steps=10, schedule="one-cycle"), Plan(10, 1))) == 10
+
+
+@given(total=st.integers(1, 3000), stop=st.none() | st.integers(1, 3000))
+def test_cooling_ends_a_training_with_a_rate_of_nearly_zero(total, stop) -> None:
+    cooling, factors, step = Cooling(total), [], 0
+    while step < cooling.end:
+        step += 1
+        factors.append(cooling.factor(step))
+        if stop is not None and step >= stop:
+            cooling.begin(step)
+    assert step <= total
+    assert all(0 < f <= 1 for f in factors)
+    falls = np.diff([*factors, 0.0])
+    assert (falls <= 1e-12).all(), "it never rises again"
+    cooled = [f for f in factors if f < 1]
+    if stop is not None and stop < total / 1.25 - 1:
+        assert factors[stop - 1] == 1
+        assert len(cooled) == step - stop == min(total - stop, max(10, math.ceil(stop / 4)))
+    else:
+        assert len(cooled) <= total / 4 + 1
+    again = Cooling(1)
+    again.load_state_dict(cooling.state_dict())
+    assert (again.start, again.end) == (cooling.start, cooling.end)
+
+
+def test_the_warm_up_of_a_training_whose_end_is_open() -> None:
+    config = MethodConfig(steps=1000, early_stopping=True, warm_up=0.3)
+    found = rates(config, Plan(1000, 10))
+    assert found[:60] == pytest.approx([1e-3 * (i + 1) / 60 for i in range(60)])
+    assert found[60:] == pytest.approx([1e-3] * 940)

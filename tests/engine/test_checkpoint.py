@@ -1,0 +1,153 @@
+"""A training that was killed goes on where it was, and ends with the same bits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from scclr_ext.engine import checkpoint as module
+from scclr_ext.engine.checkpoint import Checkpoints, identify
+from scclr_ext.engine.methods import METHODS, ClearConfig, ContrastiveSCConfig, Method, ScclrConfig
+from scclr_ext.engine.run import run
+
+BATCHES = np.repeat([0, 1], 10)
+CONFIGS = {
+    "scclr": ScclrConfig(steps=20, batch_size=6, hidden=(8,), embedding_dim=4, head=(4,)),
+    "clear": ClearConfig(steps=20, batch_size=6, hidden=(8,), embedding_dim=4, queue_size=9),
+    "contrastive-sc": ContrastiveSCConfig(
+        epochs=6, steps=None, batch_size=6, hidden=(8,), embedding_dim=4, schedule="cosine"
+    ),
+    "early": ScclrConfig(steps=150, batch_size=6, hidden=(8,), embedding_dim=4, head=(4,), early_stopping=True),
+}
+
+
+class Killed(BaseException):
+    """What no `except Exception` catches."""
+
+
+@pytest.fixture
+def at_every_row(monkeypatch) -> None:
+    monkeypatch.setattr(module, "_SECONDS", 0.0)
+
+
+def kill_at(monkeypatch, config, step: int) -> None:
+    kind = next(row.build for row in METHODS.values() if isinstance(config, row.config))
+    done, after_step = 0, kind.after_step
+
+    def dying(self: Method) -> None:
+        nonlocal done
+        done += 1
+        if done == step:
+            raise Killed
+        after_step(self)
+
+    monkeypatch.setattr(kind, "after_step", dying)
+
+
+@pytest.mark.parametrize("batches", [None, BATCHES], ids=["one batch", "two batches"])
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("step", [1, 20])
+def test_the_same_bits_as_without_the_interruption(tiny, tmp_path, at_every_row, name, batches, step) -> None:
+    config = CONFIGS[name]
+    options = {"batches": batches, "device": "cpu", "random_state": 3, "progress": False}
+    whole = run(config, tiny, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, config, step * 3 if config.early_stopping else step)  # after two looks at the stability
+        with pytest.raises(Killed):
+            run(config, tiny, **options, checkpoint_dir=tmp_path / "new" / "folder")
+    saved = tmp_path / "new" / "folder" / "checkpoint.pt"
+    assert saved.exists() == (step > 1)
+    resumed = run(config, tiny, **options, checkpoint_dir=tmp_path / "new" / "folder", resume=True)
+    assert np.array_equal(resumed.embedding, whole.embedding)
+    for column, values in whole.history.items():
+        assert np.array_equal(resumed.history[column], values, equal_nan=True), column
+
+
+def test_a_finished_training_is_not_repeated(tiny, tmp_path, monkeypatch) -> None:
+    first = run(CONFIGS["clear"], tiny, device="cpu", progress=False, checkpoint_dir=tmp_path)
+    kill_at(monkeypatch, CONFIGS["clear"], 1)
+    again = run(CONFIGS["clear"], tiny, device="cpu", progress=False, checkpoint_dir=tmp_path, resume=True)
+    assert np.array_equal(first.embedding, again.embedding)
+
+
+def test_another_run_is_refused(tiny, tmp_path) -> None:
+    config = CONFIGS["scclr"]
+    options = {"device": "cpu", "progress": False, "checkpoint_dir": tmp_path}
+    run(config, tiny, **options)
+    for other, matrix, changes in [
+        (replace(config, learning_rate=0.1), tiny, {}),
+        (config, tiny * 1.1, {}),
+        (config, tiny, {"random_state": 1}),
+        (config, tiny, {"batches": BATCHES}),
+        (CONFIGS["clear"], tiny, {}),
+    ]:
+        with pytest.raises(ValueError, match="other data, settings or seed; name another `checkpoint_dir`"):
+            run(other, matrix, **{**options, **changes}, resume=True)
+
+
+def test_nothing_is_overwritten_unasked(tiny, tmp_path) -> None:
+    options = {"device": "cpu", "progress": False, "checkpoint_dir": tmp_path}
+    run(CONFIGS["scclr"], tiny, **options)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    with pytest.raises(FileExistsError, match="resume=True"):
+        run(CONFIGS["scclr"], tiny, **options)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "pickle"])
+def test_a_damaged_file_is_named(tiny, tmp_path, damage) -> None:
+    options = {"device": "cpu", "progress": False, "checkpoint_dir": tmp_path}
+    run(CONFIGS["scclr"], tiny, **options)
+    file = tmp_path / "checkpoint.pt"
+    if damage == "pickle":
+        torch.save({"run": Killed, "state": {}}, file)  # would have to import something
+    else:
+        content = file.read_bytes()
+        file.write_bytes({"truncated": content[: len(content) // 2], "garbage": b"x" * 99, "empty": b""}[damage])
+    with pytest.raises(ValueError, match="checkpoint.pt is no checkpoint of ours .*remove it to start anew"):
+        run(CONFIGS["scclr"], tiny, **options, resume=True)
+
+
+def test_a_failed_writing_leaves_the_last_checkpoint(tmp_path, monkeypatch) -> None:
+    checkpoints = Checkpoints(tmp_path, "a", resume=True)
+    assert checkpoints.load() is None
+    checkpoints.save({"step": 1})
+
+    def full(state, file) -> None:
+        file.write_bytes(b"half")
+        msg = "No space left on device"
+        raise OSError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(OSError, match="No space"):
+            checkpoints.save({"step": 2})
+    assert checkpoints.load() == {"step": 1}
+
+
+def test_it_does_not_write_all_the_time(tmp_path, monkeypatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    checkpoints = Checkpoints(tmp_path, "a")
+    assert not checkpoints.due
+    now += 11
+    assert checkpoints.due
+    checkpoints.save({})
+    assert not checkpoints.due
+
+
+def test_the_name_of_a_run_depends_on_all_of_it() -> None:
+    mean, std = np.arange(3.0), np.ones(3)
+    names = {
+        identify(ScclrConfig(), mean, std, None, seed=0),
+        identify(ClearConfig(), mean, std, None, seed=0),
+        identify(ScclrConfig(steps=1), mean, std, None, seed=0),
+        identify(ScclrConfig(), std, mean, None, seed=0),
+        identify(ScclrConfig(), mean, std, BATCHES, seed=0),
+        identify(ScclrConfig(), mean, std, None, seed=1),
+    }
+    assert len(names) == 6
+    assert identify(ScclrConfig(), mean, std, None, seed=0) in names

@@ -1,0 +1,83 @@
+"""Several processes: the loss of the joined minibatch, and the same result in each of them."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from scclr_ext.engine.device import make_fabric
+from scclr_ext.engine.processes import gather_rows, share
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> list[dict[str, np.ndarray]]:
+    """What one process finds, and what each of two finds."""
+    folder = tmp_path_factory.mktemp("processes")
+    files = [folder / "first.npz", folder / "second.npz"]
+    root = str(Path(__file__).parents[2])
+    env = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, str(SCRIPT), "2", *map(str, files)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    alone = runpy.run_path(str(SCRIPT))["train"](1)
+    return [alone, *(dict(np.load(file)) for file in files)]
+
+
+def test_the_loss_is_that_of_one_process(results) -> None:
+    alone, first, _ = results
+    for name in ("scclr", "clear", "contrastive-sc"):
+        for key in (f"{name} loss", f"{name} batches loss"):
+            assert first[key] == pytest.approx(alone[key], abs=2e-5), key
+            assert np.ptp(alone[key]) > 0.1, "there is something to compare"
+
+
+def test_the_embedding_is_that_of_one_process(results) -> None:
+    alone, first, _ = results
+    for name in ("scclr", "clear", "contrastive-sc"):
+        for key in (f"{name} embedding", f"{name} batches embedding"):
+            # Biases before a batch norm have no gradient but rounding, of which Adam makes whole steps.
+            assert first[key] == pytest.approx(alone[key], abs=0.02), key
+            assert alone[key].std() > 0.1
+
+
+def test_every_process_gets_the_same(results) -> None:
+    _, first, second = results
+    for name, values in first.items():
+        assert np.array_equal(values, second[name]), name
+
+
+def test_cells_are_split_evenly() -> None:
+    index = torch.arange(100, 107)
+    parts = [share(index, SimpleNamespace(world_size=3, global_rank=rank)).tolist() for rank in range(3)]
+    assert parts == [[100, 101, 102], [103, 104, 105], [106, 100, 101]]
+    one = [share(index[:1], SimpleNamespace(world_size=3, global_rank=rank)).tolist() for rank in range(3)]
+    assert one == [[100], [100], [100]]
+    assert share(index, SimpleNamespace(world_size=1, global_rank=0)) is index
+
+
+def test_rows_of_one_process_stay() -> None:
+    rows = torch.rand(5, 2, generator=torch.Generator().manual_seed(0))
+    assert gather_rows(rows, 5, make_fabric(torch.device("cpu"))) is rows
+
+
+def test_a_notebook_is_told_where_to_go(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    with pytest.raises(ValueError, match=r"`devices=2` needs processes of its own.*python -m scclr_ext embed"):
+        make_fabric(torch.device("cpu"), devices=2)
+    make_fabric(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("values", [{"devices": 0}, {"devices": 2, "num_nodes": 0}, {"devices": -1}])
+def test_numbers_that_make_no_sense(values) -> None:
+    with pytest.raises(ValueError, match="`devices` and `num_nodes` must be at least 1"):
+        make_fabric(torch.device("cpu"), **values)
