@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def get_matrix(adata: AnnData, layer: str | None) -> Any:
 
 
 def to_memory(matrix: Any, *, where: str) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:
-    """Return numbers as float32, sparse rows or a plain array; checks that all are finite.
+    """Return numbers as float32, sparse rows or a plain array, not copied where they are; checks that all are finite.
 
     Raises
     ------
@@ -52,16 +53,18 @@ def to_memory(matrix: Any, *, where: str) -> np.ndarray | sparse.csr_matrix | sp
     """
     if hasattr(matrix, "to_memory"):  # backed sparse
         matrix = matrix.to_memory()
-    elif not sparse.issparse(matrix) and not isinstance(matrix, np.ndarray):  # backed dense, dask
-        matrix = np.asarray(matrix.compute() if hasattr(matrix, "compute") else matrix)
+    elif hasattr(matrix, "compute"):  # dask
+        matrix = matrix.compute()
+    if not sparse.issparse(matrix) and not isinstance(matrix, np.ndarray):  # a dataset of h5py or zarr
+        matrix = np.asarray(matrix)
     if matrix.dtype.kind not in "buif":
         msg = f"{where} holds {matrix.dtype} values; numbers are needed."
         raise TypeError(msg)
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
         if sparse.issparse(matrix):
-            matrix = matrix.tocsr().astype(np.float32)
+            matrix = matrix.tocsr().astype(np.float32, copy=False)
         else:
-            matrix = np.asarray(np.ma.filled(matrix, 0), dtype=np.float32)
+            matrix = np.asarray(np.ma.filled(matrix, 0), dtype=np.float32, order="C")
     if sparse.issparse(matrix) and not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
@@ -92,11 +95,18 @@ def batch_codes(adata: AnnData, batch_key: str) -> NDArray[np.int64]:
         msg = f"`batch_key={batch_key!r}` is not a column of adata.obs; found {names(adata.obs)}."
         raise KeyError(msg)
     column = adata.obs[batch_key]
+    if not isinstance(column, pd.Series):  # read lazily
+        column = pd.Series(np.asarray(column))
     missing = int(column.isna().sum())
     if missing:
         msg = f"adata.obs[{batch_key!r}] is missing for {missing} cells; fill it in or drop them."
         raise ValueError(msg)
     return np.unique(column.astype(str).to_numpy(), return_inverse=True)[1].astype(np.int64)
+
+
+def frame(table: Any) -> pd.DataFrame:
+    """Return `obs` or `var` as it is, or read it where it was not yet read."""
+    return table if isinstance(table, pd.DataFrame) else table.to_memory()
 
 
 def as_actual(adata: AnnData) -> None:

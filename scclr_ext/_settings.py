@@ -20,6 +20,9 @@ class Settings:
     verbose
         Print what was added to the AnnData and where, as scanpy does at `verbosity=3`. With `False` the
         messages still reach the logger named `"scclr_ext"`.
+    max_memory
+        Gigabytes for the values a training looks at, where the data are not in memory (backed by a file, zarr, dask).
+        Values that take more are read again in every epoch.
 
     Examples
     --------
@@ -30,6 +33,7 @@ class Settings:
 
     progress: bool = True
     verbose: bool = False
+    max_memory: float = 4.0
 
 
 settings = Settings()

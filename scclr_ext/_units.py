@@ -14,6 +14,34 @@ _LARGEST_LOG = 30.0
 """No logarithm (base 2 or natural) of an expression value comes near this; counts, RPKM and TPM go far beyond."""
 
 
+class UnitsSoFar:
+    """What the values seen up to now are; for matrices that pass by in blocks."""
+
+    def __init__(self) -> None:
+        self._smallest, self._largest, self._whole = 0.0, 0.0, True
+
+    def add(self, matrix: Any) -> None:
+        """Look at finite float32 values ``(cells, genes)``, sparse or dense."""
+        for part in chunks(matrix):
+            self._smallest = min(self._smallest, float(part.min()))
+            self._largest = max(self._largest, float(part.max()))
+            self._whole = self._whole and bool((part == np.rint(part)).all())
+
+    @property
+    def empty(self) -> bool:
+        """Whether all values were zero."""
+        return self._smallest == self._largest == 0
+
+    @property
+    def units(self) -> Units:
+        """What :func:`guess_units` says."""
+        if self._smallest < 0:
+            return "scaled"
+        if self._whole:
+            return "counts"
+        return "linear" if self._largest > _LARGEST_LOG else "log-normalized"
+
+
 def guess_units(matrix: Any) -> Units:
     """Tell counts, log-normalised, linear (RPKM, TPM, corrected counts) and scaled values apart.
 
@@ -27,12 +55,6 @@ def guess_units(matrix: Any) -> Units:
     `"scaled"` where a value is negative, `"counts"` where all are whole numbers, `"linear"` where the largest is
     beyond any logarithm, else `"log-normalized"`.
     """
-    smallest, largest, whole = 0.0, 0.0, True
-    for part in chunks(matrix):
-        smallest, largest = min(smallest, float(part.min())), max(largest, float(part.max()))
-        whole = whole and bool((part == np.rint(part)).all())
-    if smallest < 0:
-        return "scaled"
-    if whole:
-        return "counts"
-    return "linear" if largest > _LARGEST_LOG else "log-normalized"
+    found = UnitsSoFar()
+    found.add(matrix)
+    return found.units

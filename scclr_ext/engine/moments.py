@@ -89,6 +89,16 @@ class Moments:
         self.mean[group] += shift * (n[:, None] / after)
         self.n[group] = after[:, 0]
 
+    def pooled(self) -> Moments:
+        """Return the moments over all groups as those of one."""
+        whole = Moments(self.mean.shape[1])
+        whole.n, whole.seen = self.n.sum(keepdims=True), self.seen.sum(axis=0, keepdims=True)
+        share = (self.n / max(whole.n[0], 1))[:, None]
+        whole.mean = (share * self.mean).sum(axis=0, keepdims=True)
+        around = self._squares + self.n[:, None] * (self.mean - whole.mean) ** 2
+        whole._squares = around.sum(axis=0, keepdims=True)
+        return whole
+
     @property
     def variance(self) -> np.ndarray:
         """Variance with ``n - 1``, shape ``(groups, genes)``; zero for a group of one cell.

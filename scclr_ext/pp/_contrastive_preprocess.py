@@ -5,20 +5,20 @@ from __future__ import annotations
 from numbers import Integral
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, batch_codes, check_unique, get_matrix, to_memory
+from scclr_ext._anndata import as_actual, batch_codes, check_unique, frame, get_matrix, to_memory
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, doc_params
-from scclr_ext._settings import report
+from scclr_ext._settings import report, settings
+from scclr_ext._stored import StoredRows, check_copy, is_stored
 from scclr_ext._units import guess_units
+from scclr_ext.pp._gather import gather, normalize
 from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._recipes import find_recipe
 
 if TYPE_CHECKING:
+    import numpy as np
     from anndata import AnnData
     from numpy.typing import NDArray
-    from scipy import sparse
 
 
 @doc_params(adata=ADATA, layer=LAYER, batch_key=BATCH_KEY, copy=COPY)
@@ -39,6 +39,10 @@ def contrastive_preprocess(
     `sc.tl.score_genes` and plots work afterwards. Centring and scaling of the model's genes is left to
     :func:`scclr_ext.tl.contrastive_embed`, which does it a minibatch at a time: no dense copy of the data is made.
 
+    Data that are not in memory (backed by a file, a zarr store, dask) are read once, in blocks, and `X` stays as it
+    is: a cell's library size is written down, and its values are normalised whenever they are read. See
+    :doc:`/large`.
+
     Parameters
     ----------
     {adata}
@@ -55,7 +59,7 @@ def contrastive_preprocess(
         Genes that may be chosen: a boolean column of `var`, or a boolean array of one entry per gene. Use it to keep
         mitochondrial or ribosomal genes out of the model.
     subset
-        Keep only the chosen genes in `adata`.
+        Keep only the chosen genes in `adata`; for data in memory.
     {copy}
 
     Returns
@@ -66,6 +70,8 @@ def contrastive_preprocess(
         Log-normalised values of all genes, float32.
     `layers["counts"]`
         The counts `X` was made from (`layers["linear"]` for unlogged values that are not counts, such as RPKM).
+    `obs["clr_library_size"]`
+        Instead of both, for data that are not in memory: the sum of each cell.
     `var["highly_variable"]`, `var["means"]`, `var["dispersions"]`, `var["dispersions_norm"]`
         The choice of genes; genes found in fewer than two cells, or the same in all, are never chosen.
     `uns["clr_preprocess"]`
@@ -77,7 +83,7 @@ def contrastive_preprocess(
         Where `layer`, `batch_key` or the column `mask_genes` is missing.
     ValueError
         Where the values are scaled (negative), NaN or infinite, gene names occur twice, no gene can be chosen, or
-        `adata` is backed by a file.
+        data in a file are to be copied or subset.
     TypeError
         Where the values are not numbers.
 
@@ -103,72 +109,69 @@ def contrastive_preprocess(
     if not isinstance(n_top, Integral) or n_top < 1:
         msg = f"`n_top_genes` must be a whole number of at least 1; found {n_top!r}."
         raise ValueError(msg)
-    if adata.isbacked:
-        msg = "adata is backed by a file, and all of X is about to change; call adata.to_memory() first."
-        raise ValueError(msg)
+    check_copy(adata, copy=copy)
     check_unique(adata)
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
-    values = to_memory(get_matrix(adata, layer), where=where)
-    units = guess_units(values)
+    matrix = get_matrix(adata, layer)
+    codes = None if batch_key is None else batch_codes(adata, batch_key)
+    # What is not in memory stays as it is: the values are normalised whenever they are read.
+    stays = is_stored(matrix) or (adata.isbacked and not adata.is_view)
+    if stays and subset:
+        msg = "`subset=True` needs all values in memory; leave it out: the model reads the chosen genes only, anyway."
+        raise ValueError(msg)
+    values = None if stays else to_memory(matrix, where=where)
+    if values is None:
+        rows = StoredRows(matrix if is_stored(matrix) else to_memory(matrix, where=where), where=where)
+        found = gather(rows, codes, recipe.target_sum, description="Reading" if settings.progress else None)
+        units = found.units
+    else:
+        units = guess_units(values)
     if units == "scaled":
         msg = (
             f"{where} has negative values, so it was scaled or otherwise transformed. Give raw counts (perhaps in "
             "another `layer`), or log-normalised values (perhaps adata.raw.to_adata())."
         )
         raise ValueError(msg)
-
-    values = values.copy()  # whatever fails, the user's stay as they were
-    library_size = 0.0 if units == "log-normalized" else _log_normalize(values, recipe.target_sum)
-    codes = None if batch_key is None else batch_codes(adata, batch_key)
-    table = select_genes(values, adata.var, int(n_top), codes=codes, mask_genes=mask_genes)
+    if values is not None:
+        values = values.copy()  # whatever fails, the user's stay as they were
+        found = normalize(values, codes, recipe.target_sum, units=units)
+    table = select_genes(found.moments, frame(adata.var), int(n_top), mask_genes=mask_genes)
 
     target = adata.copy() if copy else adata
     as_actual(target)
-    if units != "log-normalized":
-        kept = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
-        if layer is None:
-            target.layers[kept] = target.X  # X is replaced below: moved, not copied
-        elif layer != kept:
-            target.layers[kept] = target.layers[layer].copy()
-    target.X = values
+    logged = units == "log-normalized"
+    if values is not None:
+        if not logged:
+            kept = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
+            if layer is None:
+                target.layers[kept] = target.X  # X is replaced below: moved, not copied
+            elif layer != kept:
+                target.layers[kept] = target.layers[layer].copy()
+        target.X = values
+    elif not logged:
+        target.obs[_keys.LIBRARY_SIZE_OBS] = found.sizes
     for column in table:
-        target.var[column] = table[column]
-    target.uns[_keys.LOG1P_UNS] = {}
+        target.var[column] = table[column].to_numpy()
+    if values is not None or (logged and layer is None):
+        target.uns[_keys.LOG1P_UNS] = {}
     target.uns[_keys.PREPROCESS_UNS] = {
         "method": method,
         "input": units,
         "layer": layer or "X",
         "n_top_genes": int(table[_keys.HIGHLY_VARIABLE_VAR].sum()),
         "batch_key": batch_key or "",
-        "target_sum": "kept" if units == "log-normalized" else recipe.target_sum or "median",
+        "target_sum": "kept" if logged else recipe.target_sum or "median",
+        "deferred": stays and not logged,
     }
-    if units != "log-normalized" and recipe.target_sum is None:
-        target.uns[_keys.PREPROCESS_UNS]["library_size"] = library_size  # what the median was
+    if not logged and recipe.target_sum is None:
+        target.uns[_keys.PREPROCESS_UNS]["library_size"] = found.target_sum  # what the median was
     if subset:
         target._inplace_subset_var(table[_keys.HIGHLY_VARIABLE_VAR].to_numpy())
+    now = "X is now log-normalised"
+    if stays:
+        now = "they stay as they are" if logged else "they are normalised when they are read"
     report(
-        f"{where} held {units} values; X is now log-normalised, var['highly_variable'] marks "
+        f"{where} held {units} values; {now}, var['highly_variable'] marks "
         f"{int(table[_keys.HIGHLY_VARIABLE_VAR].sum())} genes"
     )
     return target if copy else None
-
-
-def _log_normalize(values: np.ndarray | sparse.csr_matrix | sparse.csr_array, target_sum: float | None) -> float:
-    """Bring cells to one library size (None: the median), which is returned, and take logarithms, in place.
-
-    Empty cells stay empty.
-
-    Scanpy's own functions warn of empty cells, and its log1p knows no sparse arrays.
-    """
-    size = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
-    filled = size > 0
-    if target_sum is None:
-        target_sum = float(np.median(size[filled])) if filled.any() else 1.0
-    factor = np.divide(target_sum, size, out=np.ones_like(size), where=filled).astype(np.float32)
-    if isinstance(values, np.ndarray):
-        values *= factor[:, None]
-        np.log1p(values, out=values)
-    else:
-        values.data *= np.repeat(factor, np.diff(values.indptr))
-        np.log1p(values.data, out=values.data)
-    return target_sum

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import batch_codes, check_unique, get_matrix, to_memory
-from scclr_ext._units import guess_units
+from scclr_ext._anndata import batch_codes, check_unique, frame, get_matrix, names, to_memory
+from scclr_ext._normalize import log_normalize, size_factors
+from scclr_ext._stored import StoredRows, is_stored
+from scclr_ext._units import UnitsSoFar
 from scclr_ext.tl._library_size import find_target_sum
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
     from scipy import sparse
+
+    from scclr_ext._normalize import SizeFactors
 
 _MIN_CELLS = 2
 
@@ -24,7 +30,7 @@ _MIN_CELLS = 2
 class ModelInput:
     """Values of the model's genes, and where they came from."""
 
-    matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array
+    matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | StoredRows
     genes: NDArray[np.str_]
     batches: NDArray[np.int64] | None
     layer: str
@@ -33,52 +39,113 @@ class ModelInput:
     target_sum: float
     """Library size the cells were brought to before the logarithm; 0 where it is not known."""
 
+    def check_again(self) -> None:
+        """Look, after all values were read, whether they are what the first of them seemed to be.
+
+        Raises
+        ------
+        ValueError
+            Where they are not.
+        """
+        if not isinstance(self.matrix, StoredRows):
+            return
+        units = self.matrix.seen.units
+        if (units == "scaled") or (units == "log-normalized") == (self.matrix.factor is not None):
+            msg = (
+                f"{self.matrix.where} holds {units} values, which its first cells did not look like; make all cells "
+                "alike, and call scclr_ext.pp.contrastive_preprocess(adata)."
+            )
+            raise ValueError(msg)
+
 
 def read_model_input(
     adata: AnnData, *, layer: str | None, mask_var: str | NDArray[np.bool_] | None, batch_key: str | None
 ) -> ModelInput:
-    """Read and check everything :func:`scclr_ext.tl.contrastive_embed` needs; changes nothing."""
+    """Read and check everything :func:`scclr_ext.tl.contrastive_embed` needs; changes nothing.
+
+    Values that are not in memory are only looked at; they are read and checked while the model is trained.
+    """
     check_unique(adata)
+    recipe = _deferred(adata, layer)
+    if recipe is not None and layer is None and recipe["layer"] != "X":
+        layer = str(recipe["layer"])
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
     matrix = get_matrix(adata, layer)
     if adata.n_obs < _MIN_CELLS:
         msg = f"adata has {adata.n_obs} cell; a contrast needs at least {_MIN_CELLS}."
         raise ValueError(msg)
+    var = frame(adata.var)
     if isinstance(mask_var, str) and mask_var == "auto":
-        mask_var = _keys.HIGHLY_VARIABLE_VAR if _keys.HIGHLY_VARIABLE_VAR in adata.var else None
-    mask = _gene_mask(adata, mask_var)
-    values = to_memory(matrix[:, np.flatnonzero(mask)] if not mask.all() else matrix, where=where)
-    units = guess_units(values)
-    if units in {"counts", "linear"}:
-        found = "raw counts" if units == "counts" else "values that are not logarithms"
-        msg = f"{where} holds {found}; call scclr_ext.pp.contrastive_preprocess(adata) first."
-        raise ValueError(msg)
+        mask_var = _keys.HIGHLY_VARIABLE_VAR if _keys.HIGHLY_VARIABLE_VAR in var else None
+    mask = _gene_mask(var, mask_var)
+    batches = None if batch_key is None else batch_codes(adata, batch_key)
+    genes = None if mask.all() else np.flatnonzero(mask)
+    values: np.ndarray | sparse.csr_matrix | sparse.csr_array | StoredRows
+    if is_stored(matrix):
+        values = StoredRows(matrix, where=where, genes=genes)
+        values.look()
+        seen = values.seen
+    else:
+        values, seen = to_memory(matrix if genes is None else matrix[:, genes], where=where), UnitsSoFar()
+        seen.add(values)
+    target_sum = None
+    if seen.units in {"counts", "linear"}:
+        if recipe is None:
+            found = "raw counts" if seen.units == "counts" else "values that are not logarithms"
+            msg = f"{where} holds {found}; call scclr_ext.pp.contrastive_preprocess(adata) first."
+            raise ValueError(msg)
+        factor, target_sum = _factors(adata, recipe)
+        if isinstance(values, StoredRows):
+            values.factor = factor
+        else:
+            values = values.copy()
+            log_normalize(values, factor)
     return ModelInput(
         matrix=values,
         genes=adata.var_names[mask].to_numpy(dtype=str),
-        batches=None if batch_key is None else batch_codes(adata, batch_key),
+        batches=batches,
         layer=layer or "X",
         mask_var=mask_var if isinstance(mask_var, str) else ("all genes" if mask_var is None else "array"),
         batch_key=batch_key or "",
-        target_sum=find_target_sum(adata, matrix, layer),
+        target_sum=find_target_sum(adata, matrix, layer) if target_sum is None else target_sum,
     )
 
 
-def _gene_mask(adata: AnnData, mask_var: str | NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+def _deferred(adata: AnnData, layer: str | None) -> Mapping[str, Any] | None:
+    """Return the record of a preprocessing that left the normalising of these values to their readers."""
+    record = adata.uns.get(_keys.PREPROCESS_UNS)
+    if isinstance(record, Mapping) and record.get("deferred", False) and layer in {None, record["layer"]}:
+        return record
+    return None
+
+
+def _factors(adata: AnnData, record: Mapping[str, Any]) -> SizeFactors:
+    key = _keys.LIBRARY_SIZE_OBS
+    if key not in adata.obs:
+        msg = (
+            f"adata.obs[{key!r}] is missing, which the normalising of the values needs; found {names(adata.obs)}. "
+            "Call scclr_ext.pp.contrastive_preprocess(adata) again."
+        )
+        raise KeyError(msg)
+    size = record.get("library_size", record["target_sum"])
+    return size_factors(np.asarray(adata.obs[key], dtype=np.float64), float(size))
+
+
+def _gene_mask(var: pd.DataFrame, mask_var: str | NDArray[np.bool_] | None) -> NDArray[np.bool_]:
     if mask_var is None:
-        return np.ones(adata.n_vars, dtype=bool)
+        return np.ones(len(var), dtype=bool)
     if isinstance(mask_var, str):
-        if mask_var not in adata.var:
+        if mask_var not in var:
             msg = (
                 f"`mask_var={mask_var!r}` is not a column of adata.var; call "
                 "scclr_ext.pp.contrastive_preprocess(adata), or pass mask_var=None for all genes."
             )
             raise KeyError(msg)
-        mask_var = adata.var[mask_var].to_numpy()
+        mask_var = var[mask_var].to_numpy()
     mask = np.asarray(mask_var)
-    if mask.dtype != bool or mask.shape != (adata.n_vars,):
+    if mask.dtype != bool or mask.shape != (len(var),):
         msg = (
-            f"`mask_var` must be boolean with one entry per gene ({adata.n_vars}); "
+            f"`mask_var` must be boolean with one entry per gene ({len(var)}); "
             f"found {mask.dtype} of shape {mask.shape}."
         )
         raise ValueError(msg)

@@ -7,10 +7,16 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scclr_ext.pp._genes import select_genes
+from scclr_ext.pp._gather import normalize
+from scclr_ext.pp._genes import select_genes as select
 
 LOGGED = np.log1p(np.random.default_rng(0).poisson(np.linspace(0.2, 4, 60), (50, 60)) * 1.3).astype(np.float32)
 VAR = pd.DataFrame(index=[f"gene{i}" for i in range(60)])
+
+
+def select_genes(logged, var: pd.DataFrame, n: int, *, codes, mask_genes) -> pd.DataFrame:
+    found = normalize(logged, codes, None, units="log-normalized")
+    return select(found.moments, var, n, mask_genes=mask_genes)
 
 
 def statistics(logged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
