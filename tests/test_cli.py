@@ -240,3 +240,30 @@ def test_demo_on_a_file(file, tmp_path, capsys) -> None:
 def test_demo_takes_one_line_too(tmp_path, capsys) -> None:
     assert run("demo", tmp_path / "nope.h5ad") == 2
     assert "nope.h5ad" in one_line(capsys)
+
+
+# Checkpoints and several processes
+
+
+def test_an_interrupted_embedding_is_taken_up(file, tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "state"
+    once = ["--no-cluster", "--n-steps", "6", "--device", "cpu", "--quiet"]
+    assert run("embed", file, tmp_path / "whole.h5ad", *once) == 0
+    assert run("embed", file, tmp_path / "a.h5ad", *once, "--checkpoint-dir", folder) == 0
+    assert (folder / "checkpoint.pt").exists()
+    assert run("embed", file, tmp_path / "b.h5ad", *once, "--checkpoint-dir", folder) == 2
+    assert run("embed", file, tmp_path / "c.h5ad", *once, "--checkpoint-dir", folder, "--resume") == 0
+    assert run("embed", file, tmp_path / "d.h5ad", *once, "--resume") == 2
+    whole, resumed = (ad.read_h5ad(tmp_path / f"{name}.h5ad").obsm["X_clr"] for name in ("whole", "c"))
+    assert np.array_equal(whole, resumed)
+
+
+def test_two_processes_write_one_file(file, tmp_path) -> None:
+    out = tmp_path / "out.h5ad"
+    command = [sys.executable, "-m", "scclr_ext", "embed", str(file), str(out), "--devices", "2", "--device", "cpu"]
+    command += ["--n-steps", "4", "--early-stopping", "--no-cluster"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"80 cells written to {out}"
+    assert done.stdout.count("written to") == done.stdout.count("added obsm") == 1, "only one process talks"
+    assert ad.read_h5ad(out).obsm["X_clr"].shape[0] == 80

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,3 +156,33 @@ def test_the_name_of_a_run_depends_on_all_of_it() -> None:
     }
     assert len(names) == 6
     assert identify(ScclrConfig(), mean, std, None, seed=0) in names
+
+
+KILLS_ITSELF = """
+import os, signal, sys
+import numpy as np
+from scclr_ext.engine import checkpoint
+from scclr_ext.engine.methods import Scclr, ScclrConfig
+from scclr_ext.engine.run import run
+checkpoint._SECONDS = 0.0
+config = ScclrConfig(steps=20, batch_size=6, hidden=(8,), embedding_dim=4, head=(4,))
+after_step, done = Scclr.after_step, []
+def dying(self):
+    done.append(1)
+    if len(done) == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    after_step(self)
+Scclr.after_step = dying
+run(config, np.load(sys.argv[1]), device="cpu", random_state=3, progress=False, checkpoint_dir=sys.argv[2])
+"""
+
+
+def test_a_killed_process_loses_nothing(tiny, tmp_path) -> None:
+    np.save(tmp_path / "cells.npy", tiny)
+    command = [sys.executable, "-c", KILLS_ITSELF, str(tmp_path / "cells.npy"), str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    options = {"device": "cpu", "random_state": 3, "progress": False}
+    resumed = run(CONFIGS["scclr"], tiny, **options, checkpoint_dir=tmp_path, resume=True)
+    assert np.array_equal(resumed.embedding, run(CONFIGS["scclr"], tiny, **options).embedding)
