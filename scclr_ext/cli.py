@@ -65,6 +65,7 @@ def analyse(adata: AnnData, args: argparse.Namespace) -> None:
         device=args.device,
         devices=args.devices,
         num_nodes=args.num_nodes,
+        precision=args.precision,
         random_state=args.random_state,
         checkpoint_dir=args.checkpoint_dir,
         resume=args.resume,
@@ -185,6 +186,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (%(default)s)")
     add("--devices", type=int, default=1, help="processes on this machine, one GPU each (%(default)s)")
     add("--num-nodes", type=int, default=1, help="machines, under torchrun or SLURM (%(default)s)")
+    add("--precision", default="auto", help="auto, float32, tf32 or bf16 (%(default)s)")
     add("--checkpoint-dir", type=Path, help="save the state of the training here now and then")
     add("--resume", action="store_true", help="go on with the training saved in --checkpoint-dir")
     add("--random-state", type=int, default=0, help="seed (%(default)s)")

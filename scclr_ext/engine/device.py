@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 from lightning_fabric import Fabric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+PRECISIONS = ("auto", "float32", "tf32", "bf16")
+_FIRST_WITH_BF16 = (8, 0)
+"""Compute capability of the first NVIDIA GPUs whose tensor cores multiply bfloat16 (Ampere)."""
 
 
 def device_of(name: str) -> torch.device:
@@ -25,6 +35,44 @@ def device_of(name: str) -> torch.device:
         msg = f"`device={name!r}` is not available here ({str(error).splitlines()[0]}). Use 'auto' or 'cpu'."
         raise ValueError(msg) from error
     return device
+
+
+def precision_of(name: str, device: torch.device) -> str:
+    """Turn what a user calls a precision into one that `device` has; `"auto"` is `"bf16"` on GPUs made for it.
+
+    Raises
+    ------
+    ValueError
+        Where the name is unknown, or the device cannot do it.
+    """
+    if name not in PRECISIONS:
+        msg = f"`precision={name!r}` is unknown. Use one of {', '.join(map(repr, PRECISIONS))}."
+        raise ValueError(msg)
+    if name == "auto":
+        made_for_it = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _FIRST_WITH_BF16
+        return "bf16" if made_for_it else "float32"
+    if (name == "tf32" and device.type != "cuda") or (name == "bf16" and device.type == "mps"):
+        msg = f"`precision={name!r}` does not exist on {device.type!r}. Use 'auto' or 'float32'."
+        raise ValueError(msg)
+    return name
+
+
+def encoding(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Multiply matrices in bfloat16 within this context, where that is the precision; sums and weights stay float32."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+@contextmanager
+def training(precision: str) -> Iterator[None]:
+    """Allow TF32 products within this context, where that is the precision, and leave the setting as it was."""
+    before = torch.get_float32_matmul_precision()
+    try:
+        if precision == "tf32":
+            torch.set_float32_matmul_precision("high")
+        yield
+    finally:
+        if precision == "tf32":
+            torch.set_float32_matmul_precision(before)
 
 
 def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -> Fabric:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from scclr_ext.engine.device import encoding
 from scclr_ext.engine.history import History, Plan
 from scclr_ext.engine.optim import Cooling, build_optimizer, build_schedule
 from scclr_ext.engine.prefetch import prefetch
@@ -36,6 +37,7 @@ def fit(
     seeds: Seeds,
     neighbors: Neighbors | None = None,
     neighbor_probability: float = 0.0,
+    precision: str = "float32",
     checkpoints: Checkpoints | None = None,
     progress: bool = True,
 ) -> dict[str, np.ndarray]:
@@ -57,6 +59,8 @@ def fit(
         Cells that may stand in for a cell's second view.
     neighbor_probability
         Chance that one of them does.
+    precision
+        Of the encoder's products; see :func:`~scclr_ext.engine.device.precision_of`.
     checkpoints
         Where the state is saved now and then, and taken up from.
     progress
@@ -95,7 +99,8 @@ def fit(
                 partner = source.rows(share(neighbors.draw(index, neighbor_probability, seeds.order), fabric))
             index = share(index, fabric)
             batches = None if sampler.batches is None else sampler.batches[index].to(fabric.device)
-            output = model(source.rows(index), seeds.views, partner, batches)
+            with encoding(precision, fabric.device):
+                output = model(source.rows(index), seeds.views, partner, batches)
             fabric_optimizer.zero_grad()
             fabric.backward(output.loss)
             if config.gradient_clip is not None:

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from scclr_ext.engine._random import Seeds
 from scclr_ext.engine.checkpoint import Checkpoints, identify
-from scclr_ext.engine.device import device_of, make_fabric
+from scclr_ext.engine.device import device_of, make_fabric, precision_of, training
 from scclr_ext.engine.fit import embed, fit
 from scclr_ext.engine.hold import InMemory
 from scclr_ext.engine.methods import DataInfo, Method, build
@@ -47,6 +47,8 @@ class Run:
         What the method was told of the data.
     device
         Where the training ran.
+    precision
+        Of the encoder's products in the training.
     """
 
     embedding: np.ndarray
@@ -54,6 +56,7 @@ class Run:
     method: Method[Any]
     data: DataInfo
     device: str
+    precision: str = "float32"
 
 
 def run(
@@ -64,6 +67,7 @@ def run(
     device: str = "auto",
     devices: int = 1,
     num_nodes: int = 1,
+    precision: str = "auto",
     random_state: int = 0,
     checkpoint_dir: str | Path | None = None,
     resume: bool = False,
@@ -81,7 +85,7 @@ def run(
         something that reads them from elsewhere.
     batches
         Batch of each cell as integers, shape ``(cells,)``.
-    device, devices, num_nodes, random_state, checkpoint_dir, resume, progress
+    device, devices, num_nodes, precision, random_state, checkpoint_dir, resume, progress
         As in :func:`scclr_ext.tl.contrastive_embed`.
     max_bytes
         Memory for the values of the training's cells, where they are read from elsewhere.
@@ -93,6 +97,7 @@ def run(
     """
     fabric = make_fabric(device_of(device), devices=devices, num_nodes=num_nodes)
     where, rank = fabric.device, fabric.global_rank
+    precision = precision_of(precision, where)
     seeds = Seeds.from_random_state(random_state, where, rank)
     everything = InMemory(matrix) if isinstance(matrix, np.ndarray) or sparse.issparse(matrix) else matrix
     shown = training_set(
@@ -109,21 +114,31 @@ def run(
 
     checkpoints = None
     if checkpoint_dir is not None:
-        same = {"seed": random_state, "n_cells": data.n_cells, "processes": fabric.world_size}
-        name = identify(config, data.mean, data.std, batches, **same)
+        name = identify(
+            config,
+            data.mean,
+            data.std,
+            batches,
+            seed=random_state,
+            n_cells=data.n_cells,
+            processes=fabric.world_size,
+            precision=precision,
+        )
         checkpoints = Checkpoints(checkpoint_dir, name, resume=resume)
     method = build(config, data, seeds.weights)
-    history = fit(
-        method,
-        shown.source,
-        shown.sampler,
-        fabric=fabric,
-        seeds=seeds,
-        neighbors=neighbors,
-        neighbor_probability=probability,
-        checkpoints=checkpoints,
-        progress=progress and rank == 0,
-    )
+    with training(precision):
+        history = fit(
+            method,
+            shown.source,
+            shown.sampler,
+            fabric=fabric,
+            seeds=seeds,
+            neighbors=neighbors,
+            neighbor_probability=probability,
+            checkpoints=checkpoints,
+            precision=precision,
+            progress=progress and rank == 0,
+        )
     method.eval()
     sample = torch.randperm(len(shown.cells), generator=seeds.order)[:_FINISHING_CELLS]
     method.finish(shown.source.rows(sample))
@@ -134,4 +149,4 @@ def run(
     if not np.isfinite(embedding).all():
         msg = "The training diverged in its last steps. Lower `learning_rate`, or use the method's default preset."
         raise FloatingPointError(msg)
-    return Run(embedding, history, method, data, str(where))
+    return Run(embedding, history, method, data, str(where), precision)

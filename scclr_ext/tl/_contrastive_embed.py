@@ -46,6 +46,7 @@ def contrastive_embed(
     device: str = "auto",
     devices: int = 1,
     num_nodes: int = 1,
+    precision: str = "auto",
     random_state: int = 0,
     checkpoint_dir: str | Path | None = None,
     resume: bool = False,
@@ -98,6 +99,10 @@ def contrastive_embed(
         not from a notebook. Every process gets the result.
     num_nodes
         Machines, each with `devices` processes, under `torchrun` or SLURM.
+    precision
+        Of the encoder's matrix products during the training; everything else, and the embedding of the trained model,
+        is computed in single precision. `"auto"`: `"bf16"` on NVIDIA GPUs from Ampere on, else `"float32"`. `"bf16"`
+        also speeds up processors with AMX or AVX512-BF16, and is slow on others. `"tf32"` is for NVIDIA GPUs.
     {random_state}
     checkpoint_dir
         Folder in which the state of the training is saved now and then.
@@ -181,6 +186,7 @@ def contrastive_embed(
         device=device,
         devices=devices,
         num_nodes=num_nodes,
+        precision=precision,
         random_state=random_state,
         checkpoint_dir=checkpoint_dir,
         resume=resume,

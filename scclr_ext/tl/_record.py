@@ -44,6 +44,7 @@ def embedding_record(
         },
         "random_state": random_state,
         "device": result.device,
+        "precision": result.precision,
         "versions": {"scclr_ext": scclr_ext.__version__, "torch": version("torch")},
         "genes": data.genes,
         "mean": result.data.mean,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scclr_ext.engine.device import device_of, make_fabric
+from scclr_ext.engine.device import device_of, encoding, make_fabric, precision_of, training
 
 
 def test_the_cpu() -> None:
@@ -43,3 +43,53 @@ def test_no_gpu_here() -> None:
         pytest.skip("there is one")
     with pytest.raises(ValueError, match="`device='cuda'` is not available"):
         device_of("cuda")
+
+
+# Precision
+
+CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda:0"), torch.device("mps")
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "expected"),
+    [
+        (CPU, None, "float32"),
+        (MPS, None, "float32"),
+        (CUDA, (7, 5), "float32"),
+        (CUDA, (8, 0), "bf16"),
+        (CUDA, (9, 0), "bf16"),
+    ],
+)
+def test_auto_is_bf16_only_on_gpus_made_for_it(monkeypatch, device, capability, expected) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert precision_of("auto", device) == expected
+    assert precision_of("float32", device) == "float32"
+
+
+@pytest.mark.parametrize("device", [CPU, MPS])
+def test_what_a_device_cannot_do_is_refused(device) -> None:
+    with pytest.raises(ValueError, match="`precision='tf32'` does not exist on"):
+        precision_of("tf32", device)
+    with pytest.raises(ValueError, match="`precision='fp16'` is unknown"):
+        precision_of("fp16", device)
+    if device == MPS:
+        with pytest.raises(ValueError, match="`precision='bf16'` does not exist on 'mps'"):
+            precision_of("bf16", device)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_only_products_are_in_bf16_and_only_within(precision) -> None:
+    x = torch.ones(2, 2)
+    with encoding(precision, CPU):
+        assert (x @ x).dtype == (torch.bfloat16 if precision == "bf16" else torch.float32)
+        assert (x + x).dtype == torch.float32
+    assert (x @ x).dtype == torch.float32
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+def test_tf32_is_allowed_only_within(precision) -> None:
+    before = torch.get_float32_matmul_precision()
+    with pytest.raises(RuntimeError), training(precision):
+        assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else before)
+        raise RuntimeError
+    assert torch.get_float32_matmul_precision() == before

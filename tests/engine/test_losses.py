@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scclr_ext.engine.losses import info_nce, nt_xent
+from scclr_ext.engine.losses import info_nce, nt_xent, unit_rows
 
 
 def on_sphere(n: int, d: int, seed: int) -> np.ndarray:
@@ -147,3 +147,23 @@ def test_a_step_down_the_gradient_pulls_the_pair_and_pushes_the_rest() -> None:
     others = ~torch.eye(6, dtype=torch.bool)
     assert after.diagonal().mean() > before.diagonal().mean()
     assert after[others].mean() < before[others].mean()
+
+
+def test_similarities_stay_in_single_precision_where_the_encoder_does_not() -> None:
+    first, second, queue = (torch.from_numpy(on_sphere(n, 8, n)).float() for n in (20, 20, 30))
+    second = unit_rows(first + 0.01 * second)
+    for loss in (
+        lambda: nt_xent(first, second, 0.05),
+        lambda: info_nce(first, second, queue, 0.05, in_batch=True),
+        lambda: info_nce(first, second, negatives=queue, temperature=0.05),
+    ):
+        expected = loss()
+        with torch.autocast("cpu", torch.bfloat16):
+            assert (first @ second.T).dtype == torch.bfloat16
+            assert torch.equal(loss(), expected)
+
+
+def test_rows_of_unit_length() -> None:
+    rows = unit_rows(torch.from_numpy(on_sphere(5, 4, 0)).bfloat16() * 3)
+    assert rows.dtype == torch.float32
+    assert rows.norm(dim=1).numpy() == pytest.approx(1, abs=1e-6)
