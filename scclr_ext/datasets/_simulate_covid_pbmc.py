@@ -150,10 +150,9 @@ def simulate_covid_pbmc(
     genes = _choose_genes(n_genes)
     condition_of_donor = _donors(n_donors, n_cells)
 
-    effects = np.outer([0.0, effect, effect], np.ones(len(PROGRAMS)))  # conditions by programs
     healthy = _profiles(genes, random_state)
-    by_condition = np.stack([_changed(healthy, genes, i, effects[i]) for i in range(len(CONDITIONS))])
-    profiles = _donor_profiles(healthy, genes, condition_of_donor, effects, donor_effect, generator(random_state, 12))
+    by_condition = np.stack([_changed(healthy, genes, i, effect) for i in range(len(CONDITIONS))])
+    profiles = _donor_profiles(healthy, genes, condition_of_donor, effect, donor_effect, generator(random_state, 12))
     cells = _cells(n_cells, condition_of_donor, effect, poor_quality, generator(random_state, 13))
 
     poor = np.ones(n_genes)
@@ -260,14 +259,12 @@ def _log2fc(program: Program, cell_type: str, condition: int) -> float:
     return 0.0 if change is None or condition == 0 else change[condition - 1]
 
 
-def _changed(
-    profiles: NDArray[np.float64], genes: _Genes, condition: int, strength: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Apply the programs of a condition to all types; `strength` is that of each program."""
+def _changed(profiles: NDArray[np.float64], genes: _Genes, condition: int, effect: float) -> NDArray[np.float64]:
+    """Apply the programs of a condition to all types."""
     changed = profiles.copy()
     for row, name in zip(changed, _TYPES, strict=True):
-        for program, factor in zip(PROGRAMS.values(), strength, strict=True):
-            row[genes.at(program.genes)] *= 2 ** (_log2fc(program, name, condition) * factor)
+        for program in PROGRAMS.values():
+            row[genes.at(program.genes)] *= 2 ** (_log2fc(program, name, condition) * effect)
     return changed
 
 
@@ -275,14 +272,14 @@ def _donor_profiles(
     healthy: NDArray[np.float64],
     genes: _Genes,
     condition_of_donor: NDArray[np.int64],
-    effects: NDArray[np.float64],
+    effect: float,
     donor_effect: float,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Return the expression of each type in each donor, of shape ``(donors, types, genes)``."""
     profiles = []
     for condition in condition_of_donor:
-        profile = _changed(healthy, genes, condition, effects[condition])
+        profile = _changed(healthy, genes, condition, effect)
         profile *= np.exp(rng.normal(0, donor_effect, profile.shape[1]))
         scatter = rng.normal(0, _DONOR_PROGRAM, len(PROGRAMS)) * (donor_effect > 0)
         for program, doublings in zip(PROGRAMS.values(), scatter, strict=True):
