@@ -30,8 +30,8 @@ def score(rep: np.ndarray, obs: pd.DataFrame, seed: int, batch_key: str | None =
         np.zeros((len(rep), 0), dtype=np.float32), obs=obs.copy(), obsm={"rep": np.asarray(rep, dtype=np.float32)}
     )
     sc.pp.neighbors(adata, use_rep="rep", n_neighbors=min(15, len(rep) - 1), transformer="sklearn", random_state=seed)
-    by_resolution = [metrics.adjusted_rand_index(types, _leiden(adata, r, seed)) for r in RESOLUTIONS]
-    standard = _leiden(adata, 1.0, seed)
+    by_resolution = [metrics.adjusted_rand_index(types, leiden(adata, r, seed)) for r in RESOLUTIONS]
+    standard = leiden(adata, 1.0, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         clr.tl.contrastive_cluster(adata, use_rep="rep", batch_key=batch_key, random_state=seed)
@@ -53,6 +53,7 @@ def score(rep: np.ndarray, obs: pd.DataFrame, seed: int, batch_key: str | None =
     return scores
 
 
-def _leiden(adata: AnnData, resolution: float, seed: int) -> np.ndarray:
+def leiden(adata: AnnData, resolution: float, seed: int) -> np.ndarray:
+    """Leiden as scanpy will do it by default; the clusters as strings."""
     sc.tl.leiden(adata, resolution, random_state=seed, flavor="igraph", n_iterations=2, directed=False)
     return adata.obs["leiden"].to_numpy().astype(str)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.quality.sets import INDEPENDENT_LABELS
+from benchmarks._markdown import markdown, with_means
 
 FOLDER = Path(__file__).parents[2] / "docs" / "tables"
 PUBLISHED_SETS = ["pbmc3k", "pbmc_10x_4271_top2000"]
@@ -57,7 +57,7 @@ def _verdict(results: pd.DataFrame) -> str:
     table[harmony] = table[harmony].fillna(table["PCA, our choice"])
     table = table.dropna()
     table = table.loc[(table.iloc[:, -1] - table.iloc[:, 0]).sort_values().index]
-    return _markdown(_with_means(table), 3)
+    return markdown(with_means(table))
 
 
 def _name_batch(results: pd.DataFrame) -> pd.DataFrame:
@@ -75,15 +75,7 @@ def _by_set(results: pd.DataFrame, column: str, *, digits: int = 3, extra: str |
         table = table.loc[(table["scclr"] - table["PCA"]).sort_values().index]
     if extra:
         table.insert(0, extra, results.groupby("set")[extra].first())
-    return _markdown(_with_means(table), digits)
-
-
-def _with_means(table: pd.DataFrame) -> pd.DataFrame:
-    means = {"mean of all sets": table.mean()}
-    independent = table.index.isin(INDEPENDENT_LABELS)
-    if independent.any():
-        means["mean, labels not from a PCA"] = table[independent].mean()
-    return pd.concat([table, pd.DataFrame(means).T])
+    return markdown(with_means(table), digits=digits)
 
 
 def _with_sd(results: pd.DataFrame, columns: list[str]) -> str:
@@ -93,13 +85,4 @@ def _with_sd(results: pd.DataFrame, columns: list[str]) -> str:
     grouped = results.groupby(["set", "method"])[columns]
     mean, sd = grouped.mean(), grouped.std().fillna(0)
     table = mean.map("{:.3f}".format) + " ± " + sd.map("{:.3f}".format)
-    return _markdown(table.reset_index().set_index("set"), 3)
-
-
-def _markdown(table: pd.DataFrame, digits: int) -> str:
-    head = ["set", *map(str, table.columns)]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for index, row in table.iterrows():
-        cells = [value if isinstance(value, str) else f"{value:.{digits}f}" for value in row]
-        lines.append("| " + " | ".join([str(index), *cells]) + " |")
-    return "\n".join(lines)
+    return markdown(table.reset_index().set_index("set"))

@@ -1,0 +1,34 @@
+"""The recommended method with one ingredient changed at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from scclr_ext.engine.methods import ScclrConfig
+
+
+class Variant(NamedTuple):
+    """A config, and where it differs from the default: without batches, with `batch_key`, or both."""
+
+    config: ScclrConfig | None
+    plain: bool = True
+    batch: bool = True
+
+
+_BASE = ScclrConfig()
+
+VARIANTS: dict[str, Variant] = {
+    "PCA alone": Variant(None, batch=False),
+    "default": Variant(_BASE),
+    "no PCA beside": Variant(replace(_BASE, pca=False), batch=False),
+    "no head": Variant(replace(_BASE, head=())),
+    "no neighbours as positives": Variant(replace(_BASE, neighbor_probability=0.0), batch=False),
+    "no positives across batches": Variant(replace(_BASE, cross_batch_probability=0.0), plain=False),
+    "300 steps": Variant(replace(_BASE, steps=300)),
+    "temperature 0.5": Variant(replace(_BASE, temperature=0.5)),
+    "mask 0.6": Variant(replace(_BASE, mask_rate=0.6)),
+    "genes not scaled": Variant(replace(_BASE, scale=False)),
+    "mask 0.4": Variant(replace(_BASE, mask_rate=0.4)),
+    "1200 steps": Variant(replace(_BASE, steps=1200)),
+}
