@@ -18,6 +18,21 @@ Matrix = "np.ndarray | sparse.csr_matrix | sparse.csr_array"
 _CHUNK = 4_000_000
 
 
+def check_adata(adata: object) -> None:
+    """Refuse anything but an AnnData.
+
+    Raises
+    ------
+    TypeError
+        Where it is something else.
+    """
+    from anndata import AnnData
+
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
+        raise TypeError(msg)
+
+
 def get_matrix(adata: AnnData, layer: str | None) -> Any:
     """Return `X` or a layer, whatever its type.
 
@@ -179,8 +194,11 @@ def get_rep(adata: AnnData, use_rep: str) -> np.ndarray:
         )
         raise KeyError(msg)
     rep = adata.obsm[use_rep]
-    rep = np.asarray(rep.toarray() if sparse.issparse(rep) else rep, dtype=np.float32)
-    if rep.ndim != 2 or not np.isfinite(rep).all():
+    rep = np.asarray(rep.toarray() if sparse.issparse(rep) else rep)
+    numeric = rep.ndim == 2 and rep.shape[1] > 0 and rep.dtype.kind in "buif"
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+        rep = rep.astype(np.float32) if numeric else rep
+    if not numeric or not np.isfinite(rep).all():
         msg = f"adata.obsm[{use_rep!r}] is not a matrix of finite numbers; embed the cells again."
         raise ValueError(msg)
     if len(rep) < 3:

@@ -64,7 +64,7 @@ def compare_groups(values: pd.DataFrame, *, reference: str | None, paired: bool)
         Where there is one group only.
     """
     if values.shape[1] < 2:
-        msg = f"There is one group only ({values.columns[0]!r}); a test compares two or more."
+        msg = f"`groupby` names one group only ({values.columns[0]!r}); give a column with two or more to compare."
         raise ValueError(msg)
     if reference is None:
         return [_compare(values, paired=paired)]

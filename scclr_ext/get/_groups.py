@@ -9,7 +9,7 @@ import pandas as pd
 import scanpy as sc
 from anndata import AnnData
 
-from scclr_ext._anndata import names
+from scclr_ext._anndata import get_matrix, names
 from scclr_ext.get._clusters import categories_of
 
 if TYPE_CHECKING:
@@ -82,6 +82,9 @@ def read_scores(adata: AnnData, score: str | Sequence[str], *, layer: str | None
             msg = f"`score={name!r}` is a column of adata.obs that is not numeric ({adata.obs[name].dtype})."
             raise TypeError(msg)
     genes = [name for name in wanted if name not in adata.obs]
+    if genes and get_matrix(adata, layer).dtype.kind not in "buif":
+        msg = f"`score={genes[0]!r}` is a gene whose values are no numbers ({get_matrix(adata, layer).dtype})."
+        raise TypeError(msg)
     values = sc.get.obs_df(adata, genes, layer=layer) if genes else pd.DataFrame(index=adata.obs_names)
     return {
         name: (adata.obs[name] if name in adata.obs else values[name]).to_numpy(dtype=np.float64, na_value=np.nan)

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from anndata import AnnData
+from scipy import sparse
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class EmbeddingRecord(NamedTuple):
@@ -47,8 +50,16 @@ def read_record(adata: AnnData, key: str) -> EmbeddingRecord:
             "embedding. Run `scclr_ext.tl.contrastive_embed(adata)` again, or put the embedding back."
         )
         raise KeyError(msg)
+    found = adata.obsm[obsm_key]
+    representation = np.asarray(found.toarray() if sparse.issparse(found) else found)
+    usable = (
+        representation.dtype.kind in "buif" and (np.abs(representation[np.isfinite(representation)]) < _LARGEST).all()
+    )
+    if representation.ndim != 2 or 0 in representation.shape or not usable:
+        msg = f"adata.obsm[{obsm_key!r}] is not a matrix of numbers; embed the cells again."
+        raise ValueError(msg)
     return EmbeddingRecord(
-        representation=np.asarray(adata.obsm[obsm_key]),
+        representation=representation,
         obsm_key=obsm_key,
         batch_key=str(params.get("batch_key", "")),
         chance_loss=float(params.get("chance_loss", np.nan)),

@@ -61,6 +61,8 @@ def save(
         Where the AnnData has no `uns[key]`, or no column `labels`.
     ModelError
         Where there is no model in it, or one without weights.
+    TypeError
+        Where it is neither a model nor an AnnData.
     FileExistsError
         Where the folder exists and may not be replaced.
     OSError

@@ -73,7 +73,7 @@ def stability(
     KeyError
         If `uns[key]` or a column of `obs` that it names is missing.
     ValueError
-        If `uns[key]` is not the record of repeated runs; or `ax` is an Axes outside of any grid.
+        If `uns[key]` is not the record of repeated runs, or there are no cells; or `ax` is an Axes outside of any grid.
 
     See Also
     --------
@@ -108,6 +108,9 @@ def stability(
                 "`scclr_ext.tl.stability(adata)` again, or put the column back."
             )
             raise KeyError(msg)
+    if adata.n_obs == 0:
+        msg = "adata has no cells left; give the AnnData that `scclr_ext.tl.stability` was called with."
+        raise ValueError(msg)
     labels = pd.Categorical(adata.obs[columns["clusters"]].astype(str), categories=tables.clusters.index)
     colors = category_colors(_recoded(adata, columns["clusters"], labels), columns["clusters"], labels.categories)
     confidence = adata.obs[columns["confidence"]].to_numpy(dtype=np.float64)

@@ -6,7 +6,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, batch_codes, check_unique, frame, get_matrix, to_memory
+from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_unique, frame, get_matrix, to_memory
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, doc_params
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import StoredRows, check_copy, is_stored
@@ -85,7 +85,7 @@ def contrastive_preprocess(
         Where the values are scaled (negative), NaN or infinite, gene names occur twice, no gene can be chosen, or
         data in a file are to be copied or subset.
     TypeError
-        Where the values are not numbers.
+        Where `adata` is no AnnData, or its values are not numbers.
 
     Notes
     -----
@@ -104,6 +104,7 @@ def contrastive_preprocess(
     >>> int(adata.var["highly_variable"].sum()), "counts" in adata.layers
     (10, True)
     """
+    check_adata(adata)
     recipe = find_recipe(method)
     n_top = recipe.n_top_genes if n_top_genes is None else n_top_genes
     if not isinstance(n_top, Integral) or n_top < 1:

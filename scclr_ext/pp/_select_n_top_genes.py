@@ -11,6 +11,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import (
     as_actual,
     batch_codes,
+    check_adata,
     check_random_state,
     check_unique,
     frame,
@@ -101,7 +102,7 @@ def select_n_top_genes(
         Where an option is out of range, there are fewer than ten cells or four genes to choose from, or
         :func:`scclr_ext.pp.contrastive_preprocess` refuses the values.
     TypeError
-        Where the values are not numbers.
+        Where `adata` is no AnnData, or its values are not numbers.
 
     Notes
     -----
@@ -121,6 +122,7 @@ def select_n_top_genes(
     >>> int(adata.var["highly_variable"].sum()) == adata.uns["clr_n_top_genes"]["n_top_genes"]
     True
     """
+    check_adata(adata)
     random_state = check_random_state(random_state)
     tried = _check_options(
         candidates, tolerance=tolerance, n_neighbors=n_neighbors, n_splits=n_splits, max_cells=max_cells

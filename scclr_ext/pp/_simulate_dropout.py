@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, chunks, get_matrix
+from scclr_ext._anndata import as_actual, check_adata, check_random_state, chunks, get_matrix
 from scclr_ext._docs import ADATA, COPY, LAYER, doc_params
 from scclr_ext._settings import report
 
@@ -62,7 +62,7 @@ def simulate_dropout(
         Where `rate` is not between 0 and 1, the values are scaled (negative), NaN or infinite, or `adata` is backed
         by a file.
     TypeError
-        Where the values are not numbers in memory.
+        Where `adata` is no AnnData, or its values are not numbers in memory.
 
     Examples
     --------
@@ -72,6 +72,7 @@ def simulate_dropout(
     >>> int((adata.X == 0).sum())
     300
     """
+    check_adata(adata)
     if not isinstance(rate, Real) or not 0 <= float(rate) < 1:
         msg = f"`rate` must be a number of at least 0 and below 1; found {rate!r}."
         raise ValueError(msg)
@@ -80,7 +81,7 @@ def simulate_dropout(
         raise ValueError(msg)
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
     values, n_nonzero, n_dropped = _drop(
-        get_matrix(adata, layer), float(rate), np.random.default_rng(random_state), where=where
+        get_matrix(adata, layer), float(rate), np.random.default_rng(check_random_state(random_state)), where=where
     )
 
     target = adata.copy() if copy else adata

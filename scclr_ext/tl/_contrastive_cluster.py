@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from scclr_ext._anndata import as_actual, batch_codes, check_key_added, check_random_state, get_rep
+from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state, get_rep
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._settings import report
 from scclr_ext.tl._graph import neighbor_graph
@@ -83,6 +83,8 @@ def contrastive_cluster(
         Where `use_rep` or `batch_key` is missing.
     ValueError
         For an unknown method, options that contradict one another, or an embedding with NaN or infinite values.
+    TypeError
+        Where `adata` is no AnnData.
 
     Warns
     -----
@@ -109,6 +111,7 @@ def contrastive_cluster(
     >>> adata.obs["clr_clusters"].value_counts().to_dict()
     {'0': 30, '1': 30}
     """
+    check_adata(adata)
     check_key_added(key_added)
     random_state = check_random_state(random_state)
     rep = get_rep(adata, use_rep)

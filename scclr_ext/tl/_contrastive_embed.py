@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_key_added, check_random_state
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
@@ -136,7 +136,7 @@ def contrastive_embed(
         option is out of range, several processes are asked for in a notebook, or what `checkpoint_dir` holds is
         damaged or of another run.
     TypeError
-        Where the values are not numbers, or `method` is neither a name nor a config.
+        Where `adata` is no AnnData, its values are not numbers, or `method` is neither a name nor a config.
     FloatingPointError
         Where the training diverges.
     FileExistsError
@@ -161,6 +161,7 @@ def contrastive_embed(
     >>> adata.obsm["X_clr"].shape
     (60, 128)
     """
+    check_adata(adata)
     check_key_added(key_added)
     check_copy(adata, copy=copy)
     random_state = check_random_state(random_state)

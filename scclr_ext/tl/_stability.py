@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_key_added, check_random_state, names
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, names
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._settings import report, settings
 from scclr_ext.engine.methods import resolve
@@ -126,6 +126,8 @@ def stability(
     ValueError
         Where there are fewer than three cells, `n_seeds` is below 2, options contradict one another, or for whatever
         `contrastive_embed` and `contrastive_cluster` refuse.
+    TypeError
+        Where `adata` is no AnnData, its values are not numbers, or `method` is neither a name nor a config.
     FloatingPointError
         Where a training diverges.
 
@@ -169,6 +171,7 @@ def stability(
     >>> float(adata.obs["clr_confidence"].min())
     1.0
     """
+    check_adata(adata)
     check_key_added(key_added)
     random_state = check_random_state(random_state)
     if isinstance(n_seeds, bool) or not isinstance(n_seeds, Integral) or n_seeds < 2:
