@@ -58,7 +58,8 @@ def measure_missing(
         row = {**job._asdict(), **scores}
         results = _read(path, columns)  # another process may have added rows
         results = results[~(results[columns] == [row[name] for name in columns]).all(axis=1)]
-        results = pd.concat([results, pd.DataFrame([row])], ignore_index=True)
+        measured = pd.DataFrame([row])
+        results = measured if results.empty else pd.concat([results, measured], ignore_index=True)
         results.sort_values(columns).to_csv(path, index=False, float_format="%.4f")
     return _read(path, columns)
 

@@ -56,9 +56,9 @@ def main() -> None:
     jobs = [
         Job(name, method, rate, seed)
         for seed in range(args.seeds)
+        for name in names
         for rate in args.rates
         for method in args.methods
-        for name in names
     ]
     results = measure_missing(
         jobs, lambda job: measure(job, args.embeddings), args.results, key=Job._fields, again=args.again

@@ -11,7 +11,7 @@ from benchmarks.quality.tables import FOLDER
 _USUAL = (2000, 500)
 """Of scclr and CLEAR, and of contrastive-sc."""
 _TOLERANCE = 0.05
-_SCORES = {"kmeans_ari": "k-means ARI", "best_ari": "best Leiden ARI", "purity": "purity"}
+_SCORES = {"kmeans_ari": "ARI", "purity": "purity"}
 
 
 def write(results: pd.DataFrame) -> None:

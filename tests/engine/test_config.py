@@ -71,7 +71,6 @@ def test_exactly_one_length(lengths) -> None:
         (ContrastiveSCConfig, "embedding_dim", [0]),
         (ScclrConfig, "mask_rate", [-0.1, 1.0]),
         (ScclrConfig, "embedding_dim", [0]),
-        (ScclrConfig, "head", [()]),
     ],
 )
 def test_what_a_method_refuses(config, name, values) -> None:

@@ -71,6 +71,18 @@ def test_the_embedding_is_what_goes_into_the_head() -> None:
     assert torch.equal(z, model.body(model.scaling(cells())))
 
 
+def test_without_a_head_the_loss_acts_on_the_embedding() -> None:
+    model = small(head=())
+    output = model(cells(20), generator())
+    assert output.first.shape == (20, 6)
+    with_head = small()
+    assert [name for name, _ in model.named_parameters()] == [
+        name for name, _ in with_head.named_parameters() if not name.startswith("head")
+    ]
+    output.loss.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
 def test_a_smaller_data_set_has_fewer_candidates() -> None:
     assert small(n_cells=5000, batch_size=256).chance_loss == pytest.approx(math.log(511))
     assert small(n_cells=50).chance_loss == pytest.approx(math.log(99))

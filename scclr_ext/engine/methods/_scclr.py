@@ -38,6 +38,7 @@ class ScclrConfig(MethodConfig):
     head
         Widths of the projection head on which the loss acts. The embedding is what goes into it: the loss wants
         cells spread evenly over a sphere, and the head takes that wish upon itself (Chen et al. 2020, section 4.2).
+        Empty: no head, the loss acts on the embedding.
 
     Examples
     --------
@@ -64,7 +65,6 @@ class ScclrConfig(MethodConfig):
         super().__post_init__()
         self.require("mask_rate", 0 <= self.mask_rate < 1, "in [0, 1)")
         self.require("embedding_dim", self.embedding_dim >= 1, "at least 1")
-        self.require("head", len(self.head) > 0, "at least one layer wide")
 
 
 SCCLR_PRESETS = {"default": ScclrConfig()}

@@ -1,0 +1,73 @@
+"""What the tables say is what the results say, and only what all were measured on counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+markdown = pytest.importorskip("benchmarks._markdown", reason="the benchmarks are not part of the source archive")
+
+
+def test_markdown() -> None:
+    table = pd.DataFrame({"a": [1.0, np.nan], "b": ["x", "y"]}, index=["yan", "kang"])
+    assert markdown.markdown(table, digits=1).splitlines() == [
+        "| set | a | b |",
+        "|---|---|---|",
+        "| yan | 1.0 | x |",
+        "| kang | – | y |",
+    ]
+
+
+def test_means_and_those_of_the_independent_labels() -> None:
+    table = markdown.with_means(pd.DataFrame({"a": [1.0, 2.0, 6.0]}, index=["yan", "deng", "kang"]))
+    assert table["a"].tolist() == [1, 2, 6, 3, 1.5]
+
+
+def test_ablation_compares_like_with_like() -> None:
+    from benchmarks.ablation.table import summary
+
+    rows = [
+        {"set": name, "variant": variant, "uses_batch": batch, "seed": 0, "kmeans_ari": value, "kmeans_nmi": value}
+        | {"f1_ARI": value, "f1_ASW": value}
+        for batch in (False, True)
+        for variant, values in {"default": (0.5, 0.7), "no head": (0.3, 0.5), "mask 0.4": (0.9, np.nan)}.items()
+        for name, value in zip(("yan", "kang"), values, strict=True)
+        if value == value and not (batch and variant == "mask 0.4")
+    ]
+    table = summary(pd.DataFrame(rows))
+    # One variant was measured on yan only: without batches yan alone counts, with them both sets do.
+    assert table["ARI"].to_dict() == pytest.approx({"default": 0.5, "no head": 0.3, "mask 0.4": 0.9})
+    assert table["f1_ARI"].dropna().to_dict() == pytest.approx({"default": 0.6, "no head": 0.4})
+    assert table.index[0] == "default"
+
+
+def test_dropout_leaves_out_what_is_incomplete() -> None:
+    from benchmarks.dropout.results import summary
+
+    rows = [
+        {"set": name, "method": method, "rate": rate, "seed": 0, "kmeans_ari": 1 - rate + (method == "scclr")}
+        for name in ("yan", "kang")
+        for method in ("PCA", "scclr")
+        for rate in (0.0, 0.5, 0.8)
+        if (name, method, rate) != ("kang", "scclr", 0.8)
+    ]
+    by_seed, by_set = summary(pd.DataFrame(rows))
+    assert by_set.index.unique("set").tolist() == ["yan"]
+    assert by_seed["PCA"].tolist() == pytest.approx([1, 0.5, 0.2])
+    assert by_seed["scclr"].tolist() == pytest.approx([2, 1.5, 1.2])
+
+
+def test_genes_keep_the_usual_number_where_it_costs_nothing() -> None:
+    from benchmarks.genes.table import summary
+
+    numbers = [500, 1000, 2000, 3000]
+    rows = [
+        {"set": name, "n_top_genes": n, "seed": 0, "morans_i": score, "kmeans_ari": n / 1e4, "purity": 0.5}
+        for name, scores in {"flat": (0.98, 1.0, 0.97, 0.99), "rising": (0.5, 0.9, 1.0, 1.0)}.items()
+        for n, score in zip(numbers, scores, strict=True)
+    ]
+    table = summary(pd.DataFrame(rows))
+    assert table["2000 becomes"].to_dict() == {"flat": "2000", "rising": "2000"}
+    assert table["500 becomes"].to_dict() == {"flat": "500", "rising": "2000"}
+    assert table["ARI: instead of 500"].to_dict() == pytest.approx({"flat": 0.05, "rising": 0.2})
