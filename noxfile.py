@@ -98,6 +98,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def tutorials(session: nox.Session) -> None:
+    """Run the notebooks anew: ``nox -s tutorials [-- 02 --write]``; ``--write`` keeps the outputs."""
+    install(session, "tutorials")
+    session.run("python", "tutorials/execute.py", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the source archive and the wheel, and import the wheel."""
     install(session, "build", package=False)

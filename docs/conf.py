@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
@@ -91,4 +92,13 @@ def _write_preset_tables(folder: Path) -> None:
         (folder / f"presets-{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def _copy_tutorials(source: Path, target: Path) -> None:
+    """Bring the notebooks to where Sphinx looks for pages; it shows them as they are."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    for notebook in source.glob("*.ipynb"):
+        shutil.copy2(notebook, target)
+
+
 _write_preset_tables(Path(__file__).parent / "generated")
+_copy_tutorials(Path(__file__).parents[1] / "tutorials", Path(__file__).parent / "tutorials")
