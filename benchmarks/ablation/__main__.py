@@ -14,7 +14,7 @@ from sklearn.cluster import KMeans
 import scclr_ext as clr
 from benchmarks._resumable import keep, measure_missing
 from benchmarks.ablation import table
-from benchmarks.ablation.variants import VARIANTS
+from benchmarks.ablation.variants import CHOSEN, VARIANTS
 from benchmarks.quality import sets
 from benchmarks.quality.methods import pca
 from scclr_ext import metrics
@@ -83,6 +83,13 @@ def measure(job: Job, embeddings: Path | None) -> dict[str, float] | None:
         scores |= metrics.batch_scores(
             types, batch, representation=rep, sample_size=_SILHOUETTE_CELLS, random_state=job.seed
         ).to_dict()
+    if job.variant in CHOSEN:
+        adata.obsm["rep"] = rep
+        clr.tl.contrastive_cluster(
+            adata, use_rep="rep", batch_key="batch" if job.uses_batch else None, random_state=job.seed
+        )
+        types, chosen = (adata.obs[name].to_numpy().astype(str) for name in ("cell_type", "clr_clusters"))
+        scores["chosen_ari"] = metrics.adjusted_rand_index(types, chosen)
     return {**scores, "seconds": seconds}
 
 

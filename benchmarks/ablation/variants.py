@@ -32,3 +32,13 @@ VARIANTS: dict[str, Variant] = {
     "mask 0.4": Variant(replace(_BASE, mask_rate=0.4)),
     "1200 steps": Variant(replace(_BASE, steps=1200)),
 }
+
+CHOSEN = (
+    "PCA alone",
+    "default",
+    "no PCA beside",
+    "no head",
+    "no neighbours as positives",
+    "no positives across batches",
+)
+"""For these the number of clusters is chosen as well, which costs as much as the embedding."""
