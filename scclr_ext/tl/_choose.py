@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics.pairwise import cosine_distances
 
 from scclr_ext.metrics import calinski_harabasz, silhouette
 from scclr_ext.tl._separation import separation
@@ -120,8 +120,11 @@ def choose_partition(
     if batches is not None and _mixing(graph, batches) < _MIXED:
         batches = None  # the embedding keeps batches apart altogether: within one there is nothing to compare
     sample = rng.choice(len(rep), min(len(rep), _CURVE_CELLS), replace=False)
+    apart = cosine_distances(rep[sample])
     cache: dict[tuple[tuple[int, int, int], ...], float] = {}
-    table = pd.DataFrame([_criteria(rep, graph, labels, batches, sample, random_state, cache) for labels in partitions])
+    table = pd.DataFrame(
+        [_criteria(rep, graph, labels, batches, sample, apart, random_state, cache) for labels in partitions]
+    )
     table["score"] = table["modularity"].clip(lower=0) * table["separation_q10"].clip(lower=0) ** _POWER
     valid = ((table["n_clusters"] > 1) & (table["separation"] >= _LOWEST_SEPARATION)).to_numpy()
     if not valid.any():
@@ -151,6 +154,7 @@ def _criteria(
     labels: NDArray[np.int64],
     batches: NDArray[np.int64] | None,
     sample: NDArray[np.int64],
+    apart: np.ndarray,
     random_state: int,
     cache: dict[tuple[tuple[int, int, int], ...], float],
 ) -> dict[str, float]:
@@ -172,7 +176,7 @@ def _criteria(
         "separation": float(share @ depth) if known.any() else 0.0,
         "separation_q10": float(depth[np.searchsorted(np.cumsum(share), _WORST_CELLS)]) if known.any() else 0.0,
         "calinski_harabasz": calinski_harabasz(rep[sample], some) if curves else np.nan,
-        "silhouette": silhouette(rep[sample], some, metric="cosine") if curves else np.nan,
+        "silhouette": silhouette(apart, some, metric="precomputed") if curves else np.nan,
     }
 
 
@@ -209,11 +213,20 @@ def _separations(
 
 
 def _agreement(partitions: Sequence[NDArray[np.int64]], sample: NDArray[np.int64]) -> np.ndarray:
-    matrix = np.eye(len(partitions))
-    for i in range(len(partitions)):
-        for j in range(i):
-            matrix[i, j] = matrix[j, i] = adjusted_rand_score(partitions[i][sample], partitions[j][sample])
-    return matrix
+    """Return the adjusted Rand index of every two partitions, from one product that counts all their overlaps."""
+    codes = [np.unique(labels[sample], return_inverse=True)[1] for labels in partitions]
+    sizes = [int(code.max()) + 1 for code in codes]
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    columns = np.column_stack(codes) + starts
+    n, m = columns.shape
+    member = sparse.csr_matrix((np.ones(n * m), columns.ravel(), np.arange(0, n * m + 1, m)), shape=(n, sum(sizes)))
+    overlaps = np.asarray((member.T @ member).todense())
+    pairs = np.add.reduceat(np.add.reduceat(overlaps * (overlaps - 1) / 2, starts, axis=0), starts, axis=1)
+    together = np.diag(pairs)
+    expected = np.outer(together, together) / max(n * (n - 1) / 2, 1)
+    highest = (together[:, None] + together) / 2
+    with np.errstate(invalid="ignore"):  # two partitions with nothing to agree on agree
+        return np.where(highest == expected, 1.0, (pairs - expected) / (highest - expected))
 
 
 def _mixing(graph: sparse.csr_matrix, batches: NDArray[np.int64]) -> float:

@@ -11,7 +11,7 @@ from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_ad
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._settings import report
 from scclr_ext.tl._graph import neighbor_graph
-from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, by_size
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
 from scclr_ext.tl._resolution import resolution_for
 from scclr_ext.tl._sweep import sweep
 
@@ -165,6 +165,8 @@ def _how_sure(record: dict[str, Any]) -> str:
 def _cut_graph(
     graph: Any, method: str, resolution: float | None, n_clusters: int | None, random_state: int
 ) -> tuple[NDArray[np.int64], float]:
+    graph = as_igraph(graph)
+
     def partition(value: float) -> NDArray[np.int64]:
         return GRAPH_METHODS[method](graph, value, random_state)
 

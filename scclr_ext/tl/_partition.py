@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import igraph
 import numpy as np
-import scanpy as sc
-from anndata import AnnData
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import (
@@ -23,7 +22,7 @@ from sklearn.cluster import (
 from sklearn.mixture import GaussianMixture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -36,35 +35,62 @@ _THREAD = 1e-6
 """Next to nothing: the weights of a neighbour graph go up to 1."""
 
 
-def leiden(connectivities: sparse.csr_matrix, resolution: float, random_state: int) -> Labels:
-    """Leiden communities of a neighbour graph, with the settings scanpy recommends."""
-    graph = AnnData(np.zeros((connectivities.shape[0], 0), dtype=np.float32))
-    sc.tl.leiden(
-        graph,
-        resolution=resolution,
-        random_state=random_state,
-        adjacency=connectivities,
-        flavor="igraph",
-        n_iterations=2,
-        directed=False,
-    )
-    return graph.obs["leiden"].to_numpy().astype(np.int64)
+class _Draws:
+    """Random numbers for igraph: the same that scanpy hands to it for a seed."""
+
+    def __init__(self, random_state: int) -> None:
+        self._rng = np.random.RandomState(random_state)
+        self.random, self.gauss = self._rng.random_sample, self._rng.normal
+
+    def getrandbits(self, k: int) -> int:
+        return self._rng.tomaxint() & ((1 << k) - 1)
+
+    def randint(self, a: int, b: int) -> int:
+        return int(self._rng.randint(a, b + 1))
 
 
-def louvain(connectivities: sparse.csr_matrix, resolution: float, random_state: int) -> Labels:
-    """Louvain communities (igraph's multilevel algorithm) of a neighbour graph."""
-    upper = connectivities.tocoo()
-    keep = upper.row < upper.col
-    graph = igraph.Graph(
-        n=connectivities.shape[0],
-        edges=np.column_stack([upper.row[keep], upper.col[keep]]),
-        edge_attrs={"weight": upper.data[keep]},
-    )
-    igraph.set_random_number_generator(random.Random(int(random_state)))
+@contextmanager
+def _random_numbers_from(generator: _Draws | random.Random) -> Iterator[None]:
+    """Let igraph draw from `generator` within this context; it has one generator for everybody."""
+    igraph.set_random_number_generator(generator)
     try:
-        parts = graph.community_multilevel(weights="weight", resolution=resolution)
+        yield
     finally:
         igraph.set_random_number_generator(random)  # igraph's own default
+
+
+def as_igraph(connectivities: sparse.csr_matrix) -> igraph.Graph:
+    """Turn a neighbour graph, ``(cells, cells)``, into igraph's; to cut it at many resolutions, do this once.
+
+    Like scanpy's, it has every edge in both directions: the best partition is the same, the way to it is not.
+    """
+    edges = connectivities.tocoo()
+    stored = edges.data != 0
+    return igraph.Graph(
+        n=edges.shape[0],
+        edges=np.column_stack([edges.row[stored], edges.col[stored]]),
+        edge_attrs={"weight": edges.data[stored]},
+    )
+
+
+def leiden(graph: sparse.csr_matrix | igraph.Graph, resolution: float, random_state: int) -> Labels:
+    """Leiden communities of a neighbour graph: those of `sc.tl.leiden` with the settings scanpy recommends.
+
+    (`flavor="igraph"`, `n_iterations=2`, `directed=False`.) Its graph may be given as igraph's, see `as_igraph`.
+    """
+    graph = graph if isinstance(graph, igraph.Graph) else as_igraph(graph)
+    with _random_numbers_from(_Draws(int(random_state))):
+        parts = graph.community_leiden(
+            objective_function="modularity", weights="weight", resolution=resolution, n_iterations=2
+        )
+    return np.array(parts.membership, dtype=np.int64)
+
+
+def louvain(graph: sparse.csr_matrix | igraph.Graph, resolution: float, random_state: int) -> Labels:
+    """Louvain communities (igraph's multilevel algorithm) of a neighbour graph."""
+    graph = graph if isinstance(graph, igraph.Graph) else as_igraph(graph)
+    with _random_numbers_from(random.Random(int(random_state))):
+        parts = graph.community_multilevel(weights="weight", resolution=resolution)
     return np.array(parts.membership, dtype=np.int64)
 
 

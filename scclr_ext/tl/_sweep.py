@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from scclr_ext.tl._choose import choose_partition
 from scclr_ext.tl._graph import neighbor_graph
-from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, by_size
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,8 @@ def sweep(
         batches = None if batches is None else batches[cells]
 
     grid, name = (_RESOLUTIONS, "resolution") if method in GRAPH_METHODS else (_numbers(len(rep)), "n_clusters")
-    partitions = [by_size(_cut(rep, graph, method, value, random_state)) for value in grid]
+    once = as_igraph(graph) if method in GRAPH_METHODS else graph
+    partitions = [by_size(_cut(rep, once, method, value, random_state)) for value in grid]
     choice = choose_partition(rep, graph, partitions, batches=batches, random_state=random_state)
     if choice.index >= 0:
         stable = _stability(rep, graph, method, float(grid[choice.index]), partitions[choice.index], random_state)

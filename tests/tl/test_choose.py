@@ -6,7 +6,7 @@ import igraph
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.neighbors import kneighbors_graph
 
 import scclr_ext.tl._choose as module
@@ -422,3 +422,21 @@ def test_batches_that_are_apart_altogether_are_not_compared(two_batches) -> None
     without = choose_partition(rep, graph, partitions)
     assert choose_partition(rep, graph, partitions, batches=batches).table.equals(without.table)
     assert without.table["separation"][1] > 0.99
+
+
+def test_agreement_is_the_adjusted_rand_index_of_every_two() -> None:
+    rng = np.random.default_rng(0)
+    partitions = [rng.integers(k, size=80) for k in (2, 3, 10)] + [np.zeros(80, dtype=int), np.arange(80)]
+    partitions.append(partitions[1][::-1].copy())
+    for sample in (np.arange(80), rng.choice(80, 30, replace=False)):
+        found = module._agreement(partitions, sample)
+        expected = [[adjusted_rand_score(a[sample], b[sample]) for b in partitions] for a in partitions]
+        assert found == pytest.approx(np.array(expected), abs=1e-12)
+
+
+def test_the_silhouette_is_that_of_the_cosine_distance() -> None:
+    rep, truth = blobs([30, 20, 10])
+    table = choose(rep, truth).table
+    scaled = (rep - rep.mean(0)) / np.sqrt(((rep - rep.mean(0)) ** 2).sum(1).mean())
+    expected = [silhouette_score(scaled, labels, metric="cosine") for labels in candidates(rep, truth)[1:]]
+    assert table["silhouette"].iloc[1:].to_numpy() == pytest.approx(np.array(expected), abs=1e-6)

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from scclr_ext.metrics import adjusted_rand_index
 from scclr_ext.tl import _partition
-from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, by_size, leiden, louvain
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size, leiden, louvain
 
 TAKE_K = [name for name, method in REP_METHODS.items() if method.takes_k]
 
@@ -80,7 +80,9 @@ def test_leiden_is_scanpy_s(pair_graph, resolution) -> None:
         n_iterations=2,
         directed=False,
     )
-    assert leiden(pair_graph, resolution, 3).tolist() == work.obs["leiden"].astype(int).tolist()
+    expected = work.obs["leiden"].astype(int).tolist()
+    assert leiden(pair_graph, resolution, 3).tolist() == expected
+    assert leiden(as_igraph(pair_graph), resolution, 3).tolist() == expected
 
 
 def test_louvain_is_a_partition_of_high_modularity(pair_graph) -> None:
