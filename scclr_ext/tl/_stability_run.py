@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from scclr_ext._settings import settings
 from scclr_ext.engine.diagnostics import find_collapse
 from scclr_ext.engine.run import run
 from scclr_ext.metrics import (
@@ -74,7 +75,16 @@ def run_once(
     device, random_state, progress
         As in :func:`scclr_ext.tl.contrastive_embed`.
     """
-    result = run(config, data.matrix, batches=data.batches, device=device, random_state=random_state, progress=progress)
+    result = run(
+        config,
+        data.matrix,
+        batches=data.batches,
+        device=device,
+        random_state=random_state,
+        progress=progress,
+        max_bytes=settings.max_memory * 1e9,
+    )
+    data.check_again()
     rep = result.embedding
     work = neighbor_graph(rep, "X", options.n_neighbors, random_state)
     labels = _cluster(rep, work.obsp["connectivities"], options, data.batches, random_state)

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from scclr_ext._anndata import names
+from scclr_ext._keys import ATTRIBUTION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def gene_attribution(
+    adata: AnnData,
+    groups: str | Sequence[str] | None = None,
+    *,
+    n_genes: int | None = None,
+    key: str = ATTRIBUTION,
+    rank_key: str = "rank_genes_groups",
+) -> pd.DataFrame:
+    """Tabulate the genes that drive the embedding, or set groups apart in it, the strongest first.
+
+    This is the table behind :func:`scclr_ext.pl.gene_attribution`. Nothing is written to `adata`.
+
+    Parameters
+    ----------
+    adata
+        Annotated data matrix, cells by genes, after :func:`scclr_ext.tl.gene_attribution`.
+    groups
+        Group or groups to list; None for all.
+    n_genes
+        Genes per group; None for all that the network sees.
+    key
+        Name of the record: what `tl.gene_attribution` was told in `key_added`.
+    rank_key
+        Key in `uns` of `sc.tl.rank_genes_groups`. Where it is there and knows the group, its scores stand beside.
+
+    Returns
+    -------
+    One row per group and gene, within each group from the highest contribution to the lowest:
+
+    `group`, `gene`, `rank`
+        The rank starts at 1.
+    `attribution`
+        Contribution, in units of the embedding: positive where the gene moves cells towards the group.
+    `share`
+        The same as a share of the whole way that cells are moved. Sums to 1 but for the error recorded in `uns`.
+    `difference`
+        Mean log-normalised expression in the group minus that of the reference.
+    `marker_score`, `marker_rank`
+        Score and rank (from 1) in `rank_genes_groups`; NaN and missing where that does not list the gene. Only where
+        `uns[rank_key]` exists.
+
+    Raises
+    ------
+    TypeError
+        If `adata` is no AnnData.
+    KeyError
+        If `uns[key]` or what it names in `varm` is missing, or a group is not there.
+    ValueError
+        If `uns[key]` is not the record of attributions, or `n_genes` is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np, anndata as ad, scclr_ext as clr
+    >>> adata = ad.AnnData(np.zeros((4, 3), dtype="float32"))
+    >>> adata.var_names = ["CD3E", "LYZ", "unseen"]
+    >>> adata.varm["clr_attribution"] = np.array([[0.2], [0.6], [0.0]])
+    >>> adata.varm["clr_attribution_difference"] = np.array([[-1.0], [2.0], [0.0]])
+    >>> params = {"groupby": "type", "reference": "rest", "difference_key": "clr_attribution_difference"}
+    >>> record = {"params": params, "groups": np.array(["monocytes"]), "genes": np.array(["CD3E", "LYZ"])}
+    >>> adata.uns["clr_attribution"] = record | {"total": np.array([0.8]), "error": np.array([0.0])}
+    >>> clr.get.gene_attribution(adata)
+           group  gene  rank  attribution  share  difference
+    0  monocytes   LYZ     1          0.6   0.75         2.0
+    1  monocytes  CD3E     2          0.2   0.25        -1.0
+    """
+    record = read_attribution(adata, key)
+    if n_genes is not None and (isinstance(n_genes, bool) or not isinstance(n_genes, Integral) or n_genes < 1):
+        msg = f"`n_genes` must be a whole number of at least 1, or None; found {n_genes!r}."
+        raise ValueError(msg)
+    known = [str(group) for group in np.atleast_1d(record["groups"])]
+    wanted = known if groups is None else [groups] if isinstance(groups, str) else list(groups)
+    for group in wanted:
+        if group not in known:
+            msg = f"`groups` names {group!r}, which has no attributions; choose from {', '.join(map(repr, known))}."
+            raise KeyError(msg)
+    seen = np.flatnonzero(adata.var_names.isin(np.atleast_1d(record["genes"])))
+    values = np.asarray(adata.varm[key], dtype=np.float64)[seen]
+    difference = np.asarray(adata.varm[record["params"]["difference_key"]], dtype=np.float64)[seen]
+    totals = np.atleast_1d(record["total"])
+    parts = []
+    for group in wanted:
+        column = known.index(group)
+        order = np.argsort(-values[:, column], kind="stable")[:n_genes]
+        part = pd.DataFrame(
+            {
+                "group": group,
+                "gene": adata.var_names[seen[order]].astype(str),
+                "rank": np.arange(1, len(order) + 1),
+                "attribution": values[order, column],
+                "share": values[order, column] / totals[column] if totals[column] != 0 else np.nan,
+                "difference": difference[order, column],
+            }
+        )
+        parts.append(_beside_markers(part, adata.uns.get(rank_key), group) if rank_key in adata.uns else part)
+    table = pd.concat(parts, ignore_index=True)
+    return table.astype({"group": pd.CategoricalDtype(wanted)})
+
+
+def _beside_markers(part: pd.DataFrame, ranked: Any, group: str) -> pd.DataFrame:
+    markers = marker_scores(ranked, group)
+    place = markers.index.get_indexer(part["gene"])
+    part["marker_score"] = np.where(place >= 0, markers.to_numpy()[place] if len(markers) else np.nan, np.nan)
+    part["marker_rank"] = pd.array(np.where(place >= 0, place + 1, -1), dtype="Int64")
+    part.loc[place < 0, "marker_rank"] = pd.NA
+    return part
+
+
+def marker_scores(ranked: Any, group: str) -> pd.Series:
+    """Read the genes of one group from `rank_genes_groups`, best first, with their scores; empty without any."""
+    listed = ranked.get("names") if isinstance(ranked, Mapping) else None
+    fields = getattr(getattr(listed, "dtype", None), "names", None) or ()
+    if group not in fields or listed is None:
+        return pd.Series(dtype=np.float64)
+    genes = pd.Index(np.asarray(listed[group]).astype(str))
+    return pd.Series(np.asarray(ranked["scores"][group], dtype=np.float64), index=genes)[~genes.duplicated()]
+
+
+def read_attribution(adata: AnnData, key: str) -> Mapping[str, Any]:
+    """Find the record that :func:`scclr_ext.tl.gene_attribution` left under `adata.uns[key]`."""
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
+        raise TypeError(msg)
+    if key not in adata.uns:
+        msg = (
+            f"adata.uns has no {key!r} (it has: {names(adata.uns)}). Call `scclr_ext.tl.gene_attribution(adata)` "
+            "first, or give the name it was told in `key_added` as `key`."
+        )
+        raise KeyError(msg)
+    record = adata.uns[key]
+    needed = {"params", "groups", "genes", "total", "error"}
+    if not isinstance(record, Mapping) or not needed <= set(record) or "difference_key" not in record["params"]:
+        msg = (
+            f"adata.uns[{key!r}] is not the record of attributions; give as `key` the name that "
+            "`scclr_ext.tl.gene_attribution` was told in `key_added`, or 'clr_attribution' where it was told none."
+        )
+        raise ValueError(msg)
+    for name in (key, str(record["params"]["difference_key"])):
+        if name not in adata.varm:
+            msg = (
+                f"adata.varm has no {name!r} (it has: {names(adata.varm)}), which belongs to adata.uns[{key!r}]. Call "
+                "`scclr_ext.tl.gene_attribution(adata)` again."
+            )
+            raise KeyError(msg)
+    return record

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.patches import Patch
+
+from scclr_ext._keys import ATTRIBUTION
+from scclr_ext.get import gene_attribution as attribution_table
+from scclr_ext.get._gene_attribution import marker_scores, read_attribution
+from scclr_ext.pl._colors import BLUE, GREY, LIGHT_GREY, VERMILLION
+from scclr_ext.pl._layout import finish, host_for
+from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, note, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
+
+_LINE, _HEAD = 0.15, 0.75
+"""Inches for a gene, and for what stands above and below them."""
+_COLUMNS = 4
+
+
+def gene_attribution(
+    adata: AnnData,
+    groups: str | Sequence[str] | None = None,
+    *,
+    n_genes: int = 15,
+    key: str = ATTRIBUTION,
+    rank_key: str = "rank_genes_groups",
+    show: bool | None = None,
+    ax: Axes | FigureBase | None = None,
+    return_fig: bool | None = None,
+) -> list[Axes] | Figure | None:
+    """Show the genes that drive the embedding or a group in it, beside the genes that differ most.
+
+    For each group there are
+
+    - *the drivers*: the genes with the highest contributions, as shares of the way that the group's cells are moved
+      from the reference. Blue: the gene is higher in the group than in the reference; orange: it is lower, and moves
+      cells by its absence.
+    - *its markers*, where `sc.tl.rank_genes_groups` was called: the genes with the highest scores. Those that are
+      also among the driving genes shown are dark. Few dark bars mean that the network tells the group by other genes
+      than a test would name, or that it chose some among many that go together.
+
+    Nothing is written to `adata`: :func:`scclr_ext.get.gene_attribution` returns the table.
+
+    Parameters
+    ----------
+    adata
+        Annotated data matrix, cells by genes, after :func:`scclr_ext.tl.gene_attribution`.
+    groups
+        Group or groups to show; None for all.
+    n_genes
+        Genes per group.
+    key
+        Name of the record: what `tl.gene_attribution` was told in `key_added`.
+    rank_key
+        Key in `uns` of `sc.tl.rank_genes_groups`.
+    show
+        Show the figure. `None` follows `scanpy.settings.autoshow`.
+    ax
+        Where to draw. A SubFigure or Figure is filled as it is (give it `layout="constrained"`); an Axes made by
+        `plt.subplots` is emptied and its place divided. `None` makes a figure 11.5 inches wide.
+    return_fig
+        Return the Figure and do not show it.
+
+    Returns
+    -------
+    `None` if the figure is shown, the list of its Axes with `show=False`, the Figure with `return_fig=True`.
+
+    Raises
+    ------
+    TypeError
+        If `adata` is no AnnData, or `ax` is nothing to draw into.
+    KeyError
+        If `uns[key]` or what it names in `varm` is missing, or a group is not there.
+    ValueError
+        If `uns[key]` is not the record of attributions, or `n_genes` is below 1; or `ax` is an Axes outside of any
+        grid.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> import numpy as np, anndata as ad, scclr_ext as clr
+    >>> adata = ad.AnnData(np.zeros((4, 2), dtype="float32"))
+    >>> adata.varm["clr_attribution"] = np.array([[0.2], [0.6]])
+    >>> adata.varm["clr_attribution_difference"] = np.array([[-1.0], [2.0]])
+    >>> params = {"groupby": "type", "reference": "rest", "difference_key": "clr_attribution_difference"}
+    >>> record = {"params": params, "groups": np.array(["monocytes"]), "genes": np.array(["0", "1"])}
+    >>> adata.uns["clr_attribution"] = record | {"total": np.array([0.8]), "error": np.array([0.0])}
+    >>> fig = clr.pl.gene_attribution(adata, return_fig=True)
+    >>> fig.axes[0].get_title(loc="left")
+    'monocytes: drivers'
+    >>> plt.close(fig)
+    """
+    if isinstance(n_genes, bool) or not isinstance(n_genes, Integral) or n_genes < 1:
+        msg = f"`n_genes` must be a whole number of at least 1; found {n_genes!r}."
+        raise ValueError(msg)
+    table = attribution_table(adata, groups, n_genes=n_genes, key=key, rank_key=rank_key)
+    shown = list(table["group"].cat.categories)
+    against = str(read_attribution(adata, key)["params"]["reference"]) or "the average cell"
+    markers = {group: marker_scores(adata.uns.get(rank_key), group)[:n_genes] for group in shown}
+    beside = any(len(scores) for scores in markers.values())
+
+    panels = [name for i in range(len(shown)) for name in ((f"drive{i}", f"mark{i}") if beside else (f"drive{i}",))]
+    width = min(_COLUMNS, len(panels))
+    rows: list[Any] = [panels[i : i + width] for i in range(0, len(panels), width)]
+    rows[-1] = rows[-1] + ["."] * (width - len(rows[-1]))
+    most = max((table["group"] == group).sum() for group in shown)
+    host = host_for(ax, len(rows) * (_HEAD + _LINE * max(most, 5)))
+    axes = host.subplot_mosaic(rows)
+    for i, group in enumerate(shown):
+        own = table[table["group"] == group]
+        _drivers(axes[f"drive{i}"], own, f"{shorten(group)}: drivers", against, legend=i == 0)
+        if beside:
+            _markers(axes[f"mark{i}"], markers[group], set(own["gene"]), f"{shorten(group)}: markers")
+    return finish([axes[name] for name in panels], show=show, return_fig=return_fig)
+
+
+def _drivers(ax: Axes, table: pd.DataFrame, title: str, against: str, *, legend: bool) -> None:
+    dress(ax, title, xlabel=f"share of the way from {shorten(against)}")
+    if not len(table) or table["share"].isna().all():
+        note(ax, "the network moves these cells nowhere")
+        return
+    compared = table["difference"].any()  # all cells together have no reference
+    colors = np.where(table["difference"] >= 0, BLUE, VERMILLION) if compared else [GREY] * len(table)
+    _bars(ax, list(table["gene"]), table["share"].to_numpy(), colors)
+    if legend and compared:
+        handles = [Patch(color=BLUE), Patch(color=VERMILLION)]
+        ax.legend(handles, ["higher in the group", "lower"], fontsize=SMALL, loc="lower right", **LEGEND)
+
+
+def _markers(ax: Axes, scores: pd.Series, drivers: set[str], title: str) -> None:
+    dress(ax, title, xlabel="score in rank_genes_groups")
+    if not len(scores):
+        note(ax, "rank_genes_groups does not\nlist this group")
+        return
+    _bars(ax, list(scores.index), scores.to_numpy(), [GREY if gene in drivers else LIGHT_GREY for gene in scores.index])
+
+
+def _bars(ax: Axes, genes: list[str], values: np.ndarray, colors: Any) -> None:
+    y = np.arange(len(genes))[::-1]
+    ax.barh(y, values, 0.75, color=colors)
+    ax.axvline(0, color="black", linewidth=0.6)
+    ax.set_yticks(y, [shorten(gene) for gene in genes], fontsize=TICK if len(genes) <= 20 else SMALL)
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(-0.7, len(genes) - 0.3)
