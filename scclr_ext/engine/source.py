@@ -62,20 +62,21 @@ class SparseDeviceSource:
     def __init__(self, matrix: sparse.csr_matrix | sparse.csr_array, device: torch.device) -> None:
         self.shape = matrix.shape
         self.device = device
-        self._indptr = _tensor(matrix.indptr.astype(np.int64, copy=False), device)
+        # On the host, which then knows how many values a minibatch has without waiting for the device.
+        self._indptr = _tensor(matrix.indptr.astype(np.int64, copy=False), torch.device("cpu"))
         self._indices = _tensor(matrix.indices, device)
         self._values = _tensor(matrix.data.astype(np.float32, copy=False), device)
 
     def rows(self, index: Tensor) -> Tensor:
         """Return the cells at `index`."""
         n_genes = self.shape[1]
-        index = index.to(self.device)
         start = self._indptr[index]
         count = self._indptr[index + 1] - start
+        total = int(count.sum())
         # Places of the stored values: each row's run starts at `start`, the runs follow one another.
-        row = torch.repeat_interleave(torch.arange(len(index), device=self.device), count)
-        shift = (start - (count.cumsum(0) - count))[row]
-        place = torch.arange(len(row), device=self.device) + shift
+        shift, count = (t.to(self.device, non_blocking=True) for t in (start - (count.cumsum(0) - count), count))
+        row = torch.repeat_interleave(torch.arange(len(index), device=self.device), count, output_size=total)
+        place = torch.arange(total, device=self.device) + shift[row]
         out = torch.zeros(len(index), n_genes, device=self.device)
         out.view(-1)[row * n_genes + self._indices[place]] = self._values[place]
         return out
