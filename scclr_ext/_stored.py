@@ -8,15 +8,16 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext._anndata import to_memory
-from scclr_ext._normalize import log_normalize
 from scclr_ext._units import UnitsSoFar
 from scclr_ext.engine.hold import pieces_of, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    Change = Callable[[Any, Any, NDArray[np.int64]], None]
 
 _GAP = 8
 """So many rows in between are read and thrown away: cheaper than beginning anew."""
@@ -54,23 +55,20 @@ class StoredRows:
     where
         Its name, for messages.
     genes
-        Columns to take, ascending; None for all.
-    factor
-        Cells are multiplied by this and logarithms taken; None leaves the values as they are.
+        Columns to take, in this order; None for all.
+
+    Attributes
+    ----------
+    change
+        Called with the values of the genes taken, those of all genes, and the cells: alters the former, in place.
+    seen
+        What the values were that have been read so far, before any change.
     """
 
-    def __init__(
-        self,
-        matrix: Any,
-        *,
-        where: str,
-        genes: NDArray[np.int64] | None = None,
-        factor: NDArray[np.float32] | None = None,
-    ) -> None:
+    def __init__(self, matrix: Any, *, where: str, genes: NDArray[np.int64] | None = None) -> None:
         self.shape: tuple[int, int] = (matrix.shape[0], matrix.shape[1] if genes is None else len(genes))
         self.seen = UnitsSoFar()
-        """What the values were that have been read so far, before any normalisation."""
-        self.factor = factor
+        self.change: Change | None = None
         self._matrix = _DaskRows(matrix) if hasattr(matrix, "dask") else matrix
         self.where, self._genes = where, genes
 
@@ -86,13 +84,11 @@ class StoredRows:
         return stack([self._prepare(piece) for piece in pieces_of(cells, self._matrix.shape[1])])
 
     def _prepare(self, cells: NDArray[np.int64]) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:
-        values = stack([self._fetch(run) for run in _runs(cells)])
-        if self._genes is not None:
-            values = values[:, self._genes]
-        values = to_memory(values, where=self.where)
+        everything = stack([self._fetch(run) for run in _runs(cells)])
+        values = to_memory(everything if self._genes is None else everything[:, self._genes], where=self.where)
         self.seen.add(values)
-        if self.factor is not None:
-            log_normalize(values, self.factor[cells])
+        if self.change is not None:
+            self.change(values, everything, cells)
         return values
 
     def look(self) -> None:
@@ -126,7 +122,8 @@ class _DaskRows:
         parts = []
         while self._bounds[first] < rows.stop:
             low, high = self._bounds[first : first + 2]
-            parts.append(self._chunk(first)[max(rows.start - low, 0) : min(rows.stop, high) - low])
+            # A copy: values are changed in place, and the chunk may be the user's own array.
+            parts.append(self._chunk(first)[max(rows.start - low, 0) : min(rows.stop, high) - low].copy())
             first += 1
         return stack(parts)
 

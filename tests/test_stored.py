@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from scclr_ext import _stored as module
+from scclr_ext._normalize import library_sizes, log_normalize
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext.engine import hold
 
@@ -78,10 +79,12 @@ def test_reads_are_contiguous_and_in_order(cells) -> None:
 def test_normalised_on_the_way() -> None:
     factor = np.linspace(1, 5, 120).astype(np.float32)
     for convert in KINDS.values():
-        rows = StoredRows(Spy(convert(VALUES)), where="here", genes=GENES, factor=factor)
+        rows = StoredRows(Spy(convert(VALUES)), where="here", genes=GENES)
+        rows.change = lambda part, whole, cells: log_normalize(part, factor[cells] / library_sizes(whole).clip(1))
         cells = np.array([3, 4, 70, 119])
-        expected = np.log1p(VALUES[np.ix_(cells, GENES)] * factor[cells][:, None])
-        np.testing.assert_allclose(dense(rows.read(cells)), expected, rtol=1e-6)
+        scale = factor[cells] / VALUES[cells].sum(axis=1).clip(1)
+        expected = np.log1p(VALUES[np.ix_(cells, GENES)] * scale[:, None])
+        np.testing.assert_allclose(dense(rows.read(cells)), expected, rtol=1e-5)
         assert rows.seen.units == "counts"
     np.testing.assert_array_equal(VALUES, np.rint(VALUES))  # the input was left alone
 
@@ -101,6 +104,20 @@ def test_a_chunk_of_dask_is_computed_once() -> None:
     for start in range(0, 120, 20):
         np.testing.assert_array_equal(rows.read(np.arange(start, start + 20)), VALUES[start : start + 20])
     assert computed == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_chunk_of_dask_is_not_changed(kind) -> None:
+    import dask.array as da
+
+    values = KINDS[kind](VALUES)
+    lazy = da.map_blocks(lambda block: values, np.zeros((120, 9), np.float32), chunks=((120,), (9,)), meta=values[:0])
+    rows = StoredRows(lazy, where="here")
+    for _ in range(2):
+        block = rows.read(np.arange(40))
+        np.testing.assert_array_equal(dense(block), VALUES[:40])
+        (block if kind == "dense" else block.data)[:] = 7
+    np.testing.assert_array_equal(dense(values), VALUES)
 
 
 @pytest.mark.parametrize(("value", "error"), [(np.nan, ValueError), (np.inf, ValueError)])

@@ -50,7 +50,7 @@ class ModelInput:
         if not isinstance(self.matrix, StoredRows):
             return
         units = self.matrix.seen.units
-        if (units == "scaled") or (units == "log-normalized") == (self.matrix.factor is not None):
+        if (units == "scaled") or (units == "log-normalized") == (self.matrix.change is not None):
             msg = (
                 f"{self.matrix.where} holds {units} values, which its first cells did not look like; make all cells "
                 "alike, and call scclr_ext.pp.contrastive_preprocess(adata)."
@@ -96,7 +96,7 @@ def read_model_input(
             raise ValueError(msg)
         factor, target_sum = _factors(adata, recipe)
         if isinstance(values, StoredRows):
-            values.factor = factor
+            values.change = lambda part, _, cells: log_normalize(part, factor[cells])
         else:
             values = values.copy()
             log_normalize(values, factor)

@@ -150,7 +150,7 @@ def test_cells_are_read_in_every_epoch(counts, tmp_path, no_room, place, batch_k
     with stored(counts, place, tmp_path) as adata:
         for data in (counts, adata):
             clr.pp.contrastive_preprocess(data, "contrastive-sc", n_top_genes=60)
-        options = {"n_steps": None, "n_epochs": 30, "batch_size": 32, "batch_key": batch_key}
+        options = {"n_steps": None, "n_epochs": 15, "batch_size": 40, "batch_key": batch_key}
         far, near = embed(adata, "contrastive-sc", **options), embed(counts, "contrastive-sc", **options)
     assert len(no_room) == 1
     np.testing.assert_allclose(adata.uns["clr"]["mean"], counts.uns["clr"]["mean"], rtol=1e-6)
