@@ -27,8 +27,13 @@ def group_colors(adata: AnnData, key: str, groups: pd.Index) -> dict[str, str]:
     """Take the user's colours, or a ramp: conditions often have an order, and cell types have the other colours."""
     if f"{key}_colors" in adata.uns:
         return category_colors(adata, key, groups)
-    ramp = colormaps["cividis"](np.linspace(0.05, 0.85, max(len(groups), 2)))
-    return {group: to_hex(color) for group, color in zip(groups, ramp, strict=False)}
+    return ramp(groups)
+
+
+def ramp(names: pd.Index) -> dict[str, str]:
+    """Colour names from dark to light, in a way that colour-blind readers see as well."""
+    shades = colormaps["cividis"](np.linspace(0.05, 0.85, max(len(names), 2)))
+    return {name: to_hex(color) for name, color in zip(names, shades, strict=False)}
 
 
 def spread(order: np.ndarray, width: float) -> np.ndarray:

@@ -9,7 +9,7 @@ import scanpy as sc
 from anndata import AnnData
 from scipy.sparse import SparseEfficiencyWarning
 
-_EXACT_CELLS = 50_000
+EXACT_CELLS = 50_000
 """Up to here the exact search takes seconds; beyond, scanpy's approximate one is quicker."""
 
 
@@ -23,7 +23,7 @@ def neighbor_graph(rep: np.ndarray, use_rep: str, n_neighbors: int, random_state
             work,
             n_neighbors=min(n_neighbors, len(rep) - 1),
             use_rep=use_rep,
-            transformer="sklearn" if len(rep) <= _EXACT_CELLS else None,
+            transformer="sklearn" if len(rep) <= EXACT_CELLS else None,
             random_state=random_state,
         )
     return work

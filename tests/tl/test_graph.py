@@ -57,7 +57,7 @@ def test_many_cells_are_searched_with_scanpy_s_default(rep, monkeypatch, limit, 
     monkeypatch.setattr(
         sc.pp, "neighbors", lambda *args, **options: (given.append(options["transformer"]), real(*args, **options))
     )
-    monkeypatch.setattr(module, "_EXACT_CELLS", limit)
+    monkeypatch.setattr(module, "EXACT_CELLS", limit)
     made = neighbor_graph(rep, "X", 10, 0)
     assert given == [transformer]
     assert made.obsp["connectivities"].nnz > 0

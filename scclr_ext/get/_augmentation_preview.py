@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from scclr_ext._anndata import check_random_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from scclr_ext.engine.config import MethodConfig
+
+_MINIBATCH = 256
+_VIEWS = 2
+
+
+def augmentation_preview(
+    adata: AnnData,
+    method: str | MethodConfig = "clear",
+    *,
+    preset: str | None = None,
+    cells: int | Sequence[str] = 2,
+    layer: str | None = None,
+    mask_var: str | NDArray[np.bool_] | None = "auto",
+    random_state: int = 0,
+) -> pd.DataFrame:
+    """Tabulate what the distortions of a method do to a few cells.
+
+    This is the table behind :func:`scclr_ext.pl.augmentation_preview`. Nothing is trained, and nothing is written to
+    `adata`.
+
+    Parameters
+    ----------
+    adata
+        Annotated data matrix, cells by genes, log-normalised as :func:`scclr_ext.pp.contrastive_preprocess` leaves it.
+    method
+        Name of a method, or its config, as in :func:`scclr_ext.tl.contrastive_embed`.
+    preset
+        Name of one of the method's presets; None for the recommended one.
+    cells
+        Names of the cells, or how many to draw at random.
+    layer
+        Take the values from this layer instead of `X`.
+    mask_var
+        Genes the model sees: as in :func:`scclr_ext.tl.contrastive_embed`.
+    random_state
+        Seed of everything random.
+
+    Returns
+    -------
+    One row for each cell, step and gene:
+
+    `cell`, `step`, `gene`
+        `step` is a distortion by itself, done to every cell (in training a cell undergoes each with its own
+        probability), or `"view 1"` and `"view 2"`: two whole views, as the training draws them.
+    `before`, `after`
+        Value of the gene as the model reads it (standardised where the method standardises), and in the view.
+
+    Raises
+    ------
+    TypeError
+        If `adata` is no AnnData, or `method` neither a name nor a config.
+    KeyError
+        If a cell, `layer` or `mask_var` is missing.
+    ValueError
+        If the values cannot be trained on, the method or preset is unknown, or `cells` is no number from 1 to the
+        number of cells.
+
+    Notes
+    -----
+    Other cells, from which some distortions borrow, are up to 256 drawn at random, as in a minibatch; means and
+    standard deviations of genes are theirs.
+
+    Examples
+    --------
+    >>> import numpy as np, anndata as ad, scclr_ext as clr
+    >>> counts = np.random.default_rng(0).poisson(1.0, (60, 40)).astype("float32")
+    >>> adata = ad.AnnData(counts)
+    >>> clr.pp.contrastive_preprocess(adata)
+    >>> table = clr.get.augmentation_preview(adata, "clear", cells=1)
+    >>> table["step"].unique().tolist()
+    ['mask', 'gaussian noise', 'swap', 'crossover', 'crossover many', 'view 1', 'view 2']
+    >>> mask = table[table["step"] == "mask"]
+    >>> bool(((mask["after"] == 0) | (mask["after"] == mask["before"])).all())
+    True
+    """
+    # torch is loaded only where it is needed: the other tables must not wait for it.
+    import torch
+
+    from scclr_ext.engine.methods import DataInfo, build, resolve
+    from scclr_ext.engine.moments import gene_moments
+    from scclr_ext.tl._model_input import read_model_input
+
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
+        raise TypeError(msg)
+    random_state = check_random_state(random_state)
+    config = resolve(method, preset).config
+    chosen, n_shown = _choose(adata, cells, np.random.default_rng(random_state))
+    part = adata[chosen].to_memory() if adata.isbacked else adata[chosen]
+    data = read_model_input(part, layer=layer, mask_var=mask_var, batch_key=None)
+    matrix: Any = data.matrix
+    mean, std = gene_moments(matrix)
+    generator = torch.Generator().manual_seed(random_state)
+    model = build(config, DataInfo(len(chosen), mean, std), generator)
+    views: Any = model.views
+
+    dense = matrix.toarray() if sparse.issparse(matrix) else np.array(matrix)
+    tables = []
+    with torch.no_grad():
+        x = model.scaling(torch.from_numpy(dense))
+        everyone = torch.arange(len(x))
+        results = {
+            _words(step): step.distort(x, x, everyone, generator)
+            for step in views.steps
+            if step.rate > 0 and step.probability > 0
+        }
+        results |= {f"view {i + 1}": views(x, generator) for i in range(_VIEWS)}
+        for cell in range(n_shown):
+            for step, after in results.items():
+                columns = {"before": x[cell].numpy().copy(), "after": after[cell].numpy().copy()}
+                tables.append(pd.DataFrame({"cell": part.obs_names[cell], "step": step, "gene": data.genes, **columns}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _choose(adata: AnnData, cells: int | Sequence[str], rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Find the cells to show, and put others behind them to borrow from."""
+    if isinstance(cells, int):
+        if not 1 <= cells <= adata.n_obs:
+            msg = f"`cells` must be between 1 and the number of cells ({adata.n_obs}), or their names; found {cells}."
+            raise ValueError(msg)
+        return rng.permutation(adata.n_obs)[: max(_MINIBATCH, int(cells))], int(cells)
+    wanted = [cells] if isinstance(cells, str) else list(cells)
+    place = adata.obs_names.get_indexer_for(wanted)
+    if not wanted or (place < 0).any() or len(place) != len(wanted):
+        found = next((name for name, i in zip(wanted, place, strict=False) if i < 0), None)
+        msg = f"`cells` names {found!r}, which is not in adata.obs_names, or a name that occurs twice."
+        raise KeyError(msg)
+    others = np.setdiff1d(rng.permutation(adata.n_obs)[:_MINIBATCH], place)
+    return np.concatenate([place, others]), len(place)
+
+
+def _words(step: object) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(step).__name__).lower()

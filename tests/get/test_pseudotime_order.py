@@ -1,0 +1,71 @@
+"""The table behind the staircase: order, ranks, and cells without a time or a stage."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from scipy.stats import spearmanr
+
+import scclr_ext as clr
+
+unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
+STAGES = ["zygote", "2cell", "blast"]
+
+
+def ordered(n: int = 60) -> AnnData:
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, 3, n)
+    obs = pd.DataFrame(
+        {
+            "stage": pd.Categorical.from_codes(code, STAGES),
+            "day": code * 1.5,
+            "clr_pseudotime": code / 3 + rng.random(n) / 2,
+        },
+        index=[f"cell{i}" for i in range(n)],
+    )
+    return AnnData(obs=obs)
+
+
+@pytest.mark.parametrize("stage", ["stage", "day"])
+def test_numbers(stage) -> None:
+    adata = ordered()
+    with unchanged(adata):
+        table = clr.get.pseudotime_order(adata, stage)
+    assert table.index.tolist() == adata.obs_names.tolist()
+    expected = spearmanr(adata.obs["clr_pseudotime"], adata.obs["day"])[0]
+    assert table["pseudotime"].corr(table["order"], method="spearman") == pytest.approx(expected)
+    assert table["stage"].cat.ordered
+    np.testing.assert_array_equal(table["order"], adata.obs["day"] if stage == "day" else adata.obs["stage"].cat.codes)
+    np.testing.assert_array_equal(np.argsort(table["rank"]), np.argsort(adata.obs["clr_pseudotime"]))
+
+
+def test_cells_without_a_time_or_a_stage() -> None:
+    adata = ordered()
+    adata.obs["dpt_pseudotime"] = adata.obs["clr_pseudotime"].where(adata.obs["stage"] != "blast", np.inf)
+    adata.obs.loc[adata.obs_names[:7], "stage"] = np.nan
+    table = clr.get.pseudotime_order(adata, "stage", key="dpt_pseudotime")
+    assert len(table) == 53
+    lost = table["stage"] == "blast"
+    assert table.loc[lost, ["pseudotime", "rank"]].isna().all(axis=None)
+    assert np.isfinite(table.loc[~lost, "pseudotime"]).all()
+    assert table["rank"].max() == (~lost).sum()
+
+
+def test_errors() -> None:
+    adata = ordered()
+    with pytest.raises(TypeError, match="`adata` is a dict"):
+        clr.get.pseudotime_order({}, "stage")
+    with pytest.raises(KeyError, match="`stage='foo'` is not a column"):
+        clr.get.pseudotime_order(adata, "foo")
+    with pytest.raises(KeyError, match=r"`key='foo'`.*Run scclr_ext\.tl\.contrastive_pseudotime"):
+        clr.get.pseudotime_order(adata, "stage", key="foo")
+    with pytest.raises(TypeError, match="`key='stage'` is a column of adata.obs that is not numeric"):
+        clr.get.pseudotime_order(adata, "day", key="stage")
+    adata.obs["none"] = np.nan
+    with pytest.raises(ValueError, match=r"No cell has a stage in adata\.obs\['none'\]"):
+        clr.get.pseudotime_order(adata, "none")
