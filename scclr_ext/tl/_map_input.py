@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from scclr_ext._anndata import check_unique, get_matrix, to_memory
+from scclr_ext._normalize import library_sizes, log_normalize, size_factors
 from scclr_ext._units import guess_units
 from scclr_ext.tl._library_size import measure_target_sum
 
@@ -58,31 +59,20 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
             "Log-normalise the query exactly as the reference was, and map it again."
         )
         raise ValueError(msg)
-    part = values[:, columns[places]]
-    if units == "log-normalized":
-        found = measure_target_sum(values)
-        # 0: not to be told, as where genes were left out; the values are then taken as they are.
-        rescaled = target_sum if found and target_sum and abs(found / target_sum - 1) > _SAME else 0.0
-        return QueryInput(
-            _map_values(part, lambda x: np.log1p(np.expm1(x) * np.float32(target_sum / found))) if rescaled else part,
-            places,
-            model.genes[columns < 0],
-            units,
-            rescaled,
-        )
-    size = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
-    factor = np.divide(target_sum, size, out=np.ones_like(size), where=size > 0).astype(np.float32)
-    scaled = sparse.diags_array(factor).tocsr() @ part if sparse.issparse(part) else part * factor[:, None]
-    return QueryInput(_map_values(scaled, np.log1p), places, model.genes[columns < 0], units, target_sum)
-
-
-def _map_values(matrix: Any, function: Any) -> Any:
-    """Apply a function that leaves zero alone."""
-    if not sparse.issparse(matrix):
-        return function(matrix)
-    out = sparse.csr_array(matrix)
-    out.data = function(out.data)
-    return out
+    part: Any = values[:, columns[places]]
+    missing = model.genes[columns < 0]
+    if units != "log-normalized":
+        part = part.copy()
+        log_normalize(part, size_factors(library_sizes(values), target_sum).factor)
+        return QueryInput(part, places, missing, units, target_sum)
+    found = measure_target_sum(values)
+    # 0: not to be told, as where genes were left out; the values are then taken as they are.
+    if not found or not target_sum or abs(found / target_sum - 1) < _SAME:
+        return QueryInput(part, places, missing, units, 0.0)
+    part = part.copy()
+    stored = part.data if sparse.issparse(part) else part
+    np.log1p(np.expm1(stored) * np.float32(target_sum / found), out=stored)
+    return QueryInput(part, places, missing, units, target_sum)
 
 
 def _too_few(adata: AnnData, genes: np.ndarray, n_shared: int, min_overlap: float) -> str:

@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 if TYPE_CHECKING:
     from scclr_ext.io import Reference
 
+_TINY = float(np.finfo(np.float32).tiny)
 _HELD_OUT = 10_000
 """Reference cells that are held out: more change nothing."""
 _SMOOTHING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -29,9 +30,7 @@ def find_neighbors(rep: np.ndarray, cells: np.ndarray, n_neighbors: int) -> Neig
     return Neighborhoods(*search.kneighbors(cells))
 
 
-def hold_out(
-    rep: np.ndarray, batches: np.ndarray, n_neighbors: int, rng: np.random.Generator
-) -> tuple[np.ndarray, Neighborhoods]:
+def hold_out(rep: np.ndarray, batches: np.ndarray, held: np.ndarray, n_neighbors: int) -> Neighborhoods:
     """Treat reference cells as if they were new: each finds its neighbours among the others.
 
     With batches, among the cells of other batches: new cells come from a new batch, too.
@@ -41,32 +40,26 @@ def hold_out(
     rep
         Reference cells, shape ``(cells, dimensions)``.
     batches
-        Batch of each, integers from 0; all 0 where there is but one.
+        Batch of each, integers from 0; all the same where there is but one.
+    held
+        Which cells to hold out.
     n_neighbors
         Neighbours wanted; fewer where there are fewer cells.
-    rng
-        Picks the cells, where there are many.
-
-    Returns
-    -------
-    Which cells were held out, shape ``(held,)``, and their neighbours.
     """
-    n = len(rep)
-    held = np.arange(n) if n <= _HELD_OUT else np.sort(rng.choice(n, _HELD_OUT, replace=False))
     sizes = np.bincount(batches)
     if (sizes > 0).sum() < 2:
-        k = min(n_neighbors, n - 1)
+        k = min(n_neighbors, len(rep) - 1)
         found = find_neighbors(rep, rep[held], k + 1)
         own = found.places == held[:, None]
         own[~own.any(axis=1), -1] = True  # of many cells in one place, itself was not found
-        return held, Neighborhoods(*(part[~own].reshape(len(held), k) for part in found))
-    k = min(n_neighbors, n - int(sizes.max()))
+        return Neighborhoods(*(part[~own].reshape(len(held), k) for part in found))
+    k = min(n_neighbors, len(rep) - int(sizes.max()))
     distances, places = np.empty((len(held), k), dtype=rep.dtype), np.empty((len(held), k), dtype=np.int64)
     for batch in np.unique(batches[held]):
         inside, others = batches[held] == batch, np.flatnonzero(batches != batch)
         found = find_neighbors(rep[others], rep[held[inside]], k)
         distances[inside], places[inside] = found.distances, others[found.places]
-    return held, Neighborhoods(distances, places)
+    return Neighborhoods(distances, places)
 
 
 def vote(around: Neighborhoods, codes: np.ndarray, n_labels: int) -> np.ndarray:
@@ -74,7 +67,7 @@ def vote(around: Neighborhoods, codes: np.ndarray, n_labels: int) -> np.ndarray:
 
     A neighbour's weight falls like a bell curve whose width is the distance to the farthest one.
     """
-    width = np.maximum(around.distances[:, -1:], np.finfo(np.float32).tiny)
+    width = np.maximum(around.distances[:, -1:], _TINY)
     weights = np.exp(-((around.distances / width) ** 2))
     shares = np.zeros((len(weights), n_labels))
     rows = np.repeat(np.arange(len(weights)), weights.shape[1])
@@ -149,21 +142,28 @@ def assess(
     rng
         Picks the cells to hold out, where there are many.
     """
-    held, around_held = hold_out(reference.embedding, reference.batches, n_neighbors, rng)
-    around = find_neighbors(reference.embedding, cells, n_neighbors)
-    scores = strangeness(around_held)
-    limit = max(float(np.quantile(scores, quantile)), float(np.finfo(np.float32).tiny))
-    novelty = strangeness(around) / limit
+    center = reference.embedding.mean(axis=0)
+    rep, cells = directions(reference.embedding, center), directions(cells, center)
+    n = len(rep)
+    held = np.arange(n) if n <= _HELD_OUT else np.sort(rng.choice(n, _HELD_OUT, replace=False))
+    around_held, around = hold_out(rep, reference.batches, held, n_neighbors), find_neighbors(rep, cells, n_neighbors)
+    seen = np.union1d(around.places, around_held.places)
+    usual = np.empty(n, dtype=rep.dtype)
+    usual[held] = around_held.distances.mean(axis=1)
+    if len(rest := np.setdiff1d(seen, held)):
+        usual[rest] = hold_out(rep, reference.batches, rest, n_neighbors).distances.mean(axis=1)
+    limit = max(float(np.quantile(strangeness(around_held, usual), quantile)), _TINY)
+    novelty = strangeness(around, usual) / limit
     told: dict[str, float | int] = {"n_cells": len(held), "novelty_limit": limit}
     if not reference.labels:
         return Assessment(None, None, novelty, told)
 
     known = np.flatnonzero(reference.codes >= 0)
     codes, n_labels = reference.codes[known], len(reference.labels)
-    if len(known) < len(reference.codes):  # cells without a label have no vote
-        rep, batches = reference.embedding[known], reference.batches[known]
-        held, around_held = hold_out(rep, batches, n_neighbors, rng)
-        around = find_neighbors(rep, cells, n_neighbors)
+    if len(known) < n:  # cells without a label have no vote
+        held = np.flatnonzero(np.isin(known, held))
+        around_held = hold_out(rep[known], reference.batches[known], held, n_neighbors)
+        around = find_neighbors(rep[known], cells, n_neighbors)
     shares = vote(around_held, codes, n_labels)
     calibration = calibrate(shares, codes[held])
     held_probabilities = calibration.probabilities(shares)
@@ -177,6 +177,23 @@ def assess(
     return Assessment(probabilities.argmax(axis=1), probabilities.max(axis=1), novelty, told)
 
 
-def strangeness(around: Neighborhoods) -> np.ndarray:
-    """Mean distance to the neighbours, ``(cells,)``."""
-    return around.distances.mean(axis=1)
+def directions(rep: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """Where each cell lies as seen from the reference's centre, unit length: neighbours are those at a small angle."""
+    shifted = rep - center
+    return shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), _TINY)
+
+
+def strangeness(around: Neighborhoods, usual: np.ndarray) -> np.ndarray:
+    """Mean distance to the neighbours, as a multiple of what these cells have to their own neighbours, ``(cells,)``.
+
+    The ratio makes cells of dense and of scattered types comparable (as in the local outlier factor, Breunig et al.
+    2000).
+
+    Parameters
+    ----------
+    around
+        The neighbours among the reference cells.
+    usual
+        Mean distance of each reference cell, held out, to its neighbours.
+    """
+    return around.distances.mean(axis=1) / np.maximum(usual[around.places].mean(axis=1), _TINY)

@@ -1,0 +1,162 @@
+"""Votes, calibration and novelty against plain loops and known truths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scclr_ext.io import Reference
+from scclr_ext.tl import _transfer as module
+from scclr_ext.tl._shift import shift_batches
+from scclr_ext.tl._transfer import Calibration, Neighborhoods, assess, calibrate, directions, hold_out, vote
+
+
+def cells(n: int, seed: int = 0, d: int = 6) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+
+
+def assessed(reference: Reference, query: np.ndarray, **options):
+    options = {"n_neighbors": 10, "quantile": 0.95, "rng": np.random.default_rng(0), **options}
+    return assess(reference, query, **options)
+
+
+def a_reference(rep: np.ndarray, codes: np.ndarray, batches: np.ndarray | None = None) -> Reference:
+    batches = np.zeros(len(rep), dtype=np.int32) if batches is None else batches
+    return Reference(rep, "label", tuple(f"l{i}" for i in range(codes.max() + 1)), codes.astype(np.int32), batches)
+
+
+@pytest.mark.parametrize("n_batches", [1, 3])
+def test_held_out_cells_do_not_see_themselves_nor_their_batch(n_batches) -> None:
+    rep, batches = cells(50), np.arange(50) % n_batches
+    held = np.arange(0, 50, 3)
+    found = hold_out(rep, batches, held, 7)
+    for i, cell in enumerate(held):
+        allowed = [j for j in range(50) if j != cell and (n_batches == 1 or batches[j] != batches[cell])]
+        distance = {j: np.linalg.norm(rep[j] - rep[cell]) for j in allowed}
+        nearest = sorted(allowed, key=distance.get)[:7]
+        assert sorted(found.places[i]) == sorted(nearest)
+        np.testing.assert_allclose(found.distances[i], [distance[j] for j in nearest], rtol=1e-3, atol=1e-3)
+
+
+def test_cells_in_one_place() -> None:
+    found = hold_out(np.zeros((20, 3), dtype=np.float32), np.zeros(20, dtype=int), np.arange(20), 5)
+    assert found.places.shape == (20, 5)
+    result = assessed(a_reference(np.zeros((20, 3), dtype=np.float32), np.arange(20) % 2), np.zeros((4, 3), np.float32))
+    assert np.isfinite(result.novelty).all()
+    assert np.isfinite(result.confidence).all()
+
+
+def test_votes_by_hand() -> None:
+    around = Neighborhoods(np.array([[0.0, 1.0, 2.0]]), np.array([[2, 0, 1]]))
+    weights = np.exp(-(np.array([0.0, 0.5, 1.0]) ** 2))
+    expected = np.array([weights[1] + weights[2], weights[0]]) / weights.sum()
+    np.testing.assert_allclose(vote(around, np.array([0, 0, 1]), 2), [expected])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.integers(2, 6), st.floats(0.003, 1), st.floats(0.5, 2.8))
+def test_probabilities_are_probabilities(seed, n_labels, smoothing, sharpness) -> None:
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.full(n_labels, 0.2), 40)
+    frequency = rng.dirichlet(np.ones(n_labels))
+    found = Calibration(smoothing, sharpness, frequency).probabilities(shares)
+    np.testing.assert_allclose(found.sum(1), 1)
+    assert (found >= 0).all()
+
+
+@pytest.mark.parametrize("sharpness", [0.7, 1.0, 2.0])
+def test_calibration_finds_the_truth(sharpness) -> None:
+    """Labels drawn from sharpened shares: the fitted confidence meets the share that is right."""
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.full(3, 0.7), 6000)
+    chance = shares**sharpness / (shares**sharpness).sum(1, keepdims=True)
+    truth = np.array([rng.choice(3, p=p) for p in chance])
+    found = calibrate(shares, truth).probabilities(shares)
+    right = found.argmax(1) == truth
+    confidence = found.max(1)
+    assert abs(confidence.mean() - right.mean()) < 0.015
+    for low, high in ((0.4, 0.6), (0.6, 0.8), (0.8, 0.95)):
+        inside = (confidence > low) & (confidence < high)
+        assert abs(confidence[inside].mean() - right[inside].mean()) < 0.05
+
+
+def test_labels_that_mean_nothing_get_no_confidence() -> None:
+    rng = np.random.default_rng(0)
+    result = assessed(a_reference(cells(600), rng.integers(0, 4, 600)), cells(200, 1))
+    assert abs(result.confidence.mean() - 0.25) < 0.08
+    assert result.held_out["accuracy"] < 0.35
+
+
+def test_a_shift_of_everything_changes_nothing() -> None:
+    rep, query, codes = cells(100), cells(30, 1), np.arange(100) % 3
+    first, second = (assessed(a_reference(rep + s, codes), query + s) for s in (0, np.float32(5)))
+    assert (first.codes == second.codes).all()
+    np.testing.assert_allclose(first.novelty, second.novelty, rtol=1e-3)
+    scaled = assessed(a_reference(rep * 9, codes), query * 9)
+    np.testing.assert_allclose(first.novelty, scaled.novelty, rtol=1e-3)
+
+
+def test_directions_have_unit_length() -> None:
+    found = directions(cells(20), np.zeros(6, dtype=np.float32))
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+    assert (directions(np.ones((3, 2)), np.ones(2)) == 0).all()
+
+
+def test_the_quantile_holds_for_cells_like_the_reference() -> None:
+    result = assessed(a_reference(cells(2000, d=3), np.zeros(2000, dtype=int)), cells(2000, 1, d=3), quantile=0.8)
+    assert abs((result.novelty > 1).mean() - 0.2) < 0.06
+
+
+def test_a_direction_nobody_took_is_novel() -> None:
+    rng = np.random.default_rng(0)
+    axes = np.eye(6)[:2]
+    rep = (axes[np.arange(300) % 2] * 5 + rng.normal(0, 0.5, (300, 6))).astype(np.float32)
+    query = (np.eye(6)[3] * 5 + rng.normal(0, 0.5, (20, 6))).astype(np.float32)
+    result = assessed(a_reference(rep, np.arange(300) % 2), np.concatenate([query, rep[:20] + np.float32(0.01)]))
+    assert (result.novelty[:20] > 1).all()
+    assert (result.novelty[20:] < 1.2).all()
+
+
+def test_large_references_are_sampled(monkeypatch) -> None:
+    monkeypatch.setattr(module, "_HELD_OUT", 100)
+    rep, codes = cells(400), np.arange(400) % 2
+    result = assessed(a_reference(rep, codes), cells(50, 1))
+    assert result.held_out["n_cells"] == 100
+    monkeypatch.setattr(module, "_HELD_OUT", 1000)
+    full = assessed(a_reference(rep, codes), cells(50, 1))
+    ratio = result.novelty / full.novelty  # only the limit differs
+    assert np.ptp(ratio) < 1e-4
+    assert 0.7 < ratio[0] < 1.4
+
+
+def test_neighbours_fewer_than_asked_for() -> None:
+    result = assessed(a_reference(cells(4), np.array([0, 0, 1, 1])), cells(3, 1), n_neighbors=50)
+    assert np.isfinite(result.novelty).all()
+    assert set(result.codes) <= {0, 1}
+
+
+# Batches
+
+
+def test_a_known_shift_is_undone() -> None:
+    rng = np.random.default_rng(0)
+    centers = rng.normal(0, 6, (3, 5))
+    rep = (centers[rng.integers(0, 3, 300)] + rng.normal(size=(300, 5))).astype(np.float32)
+    query = (centers[rng.integers(0, 3, 200)] + rng.normal(size=(200, 5)) + 2).astype(np.float32)
+    moved, n_pairs = shift_batches(rep, query, np.zeros(200, dtype=int), 15, rng)
+    step = moved - query
+    assert np.ptp(step, axis=0).max() < 1e-5
+    np.testing.assert_allclose(step[0], -2, atol=0.5)
+    assert n_pairs[0] > 100
+
+
+def test_a_type_the_reference_lacks_is_not_drawn_in() -> None:
+    rng = np.random.default_rng(0)
+    centers = np.eye(4) * 8
+    rep = (centers[rng.integers(0, 2, 300)] + rng.normal(size=(300, 4))).astype(np.float32)
+    kinds = rng.integers(0, 3, 300)  # the third is unknown
+    query = (centers[kinds] + rng.normal(size=(300, 4)) + 1).astype(np.float32)
+    moved, _ = shift_batches(rep, query, np.zeros(300, dtype=int), 15, rng)
+    np.testing.assert_allclose((moved - query)[0], -1, atol=0.6)
