@@ -10,6 +10,7 @@ from scipy import sparse
 from scclr_ext._anndata import to_memory
 from scclr_ext._units import UnitsSoFar
 from scclr_ext.engine.hold import pieces_of, stack
+from scclr_ext.engine.moments import block_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     Change = Callable[[Any, Any, NDArray[np.int64]], None]
 
-_GAP = 8
-"""So many rows in between are read and thrown away: cheaper than beginning anew."""
+_GAP = 100
+"""So many rows in between are read and thrown away: files are stored in chunks, which hold about as many."""
 
 
 def is_stored(matrix: Any) -> bool:
@@ -84,7 +85,8 @@ class StoredRows:
         return stack([self._prepare(piece) for piece in pieces_of(cells, self._matrix.shape[1])])
 
     def _prepare(self, cells: NDArray[np.int64]) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:
-        everything = stack([self._fetch(run) for run in _runs(cells)])
+        longest = block_rows(self._matrix.shape[1])
+        everything = stack([self._fetch(run) for run in _runs(cells, longest)])
         values = to_memory(everything if self._genes is None else everything[:, self._genes], where=self.where)
         self.seen.add(values)
         if self.change is not None:
@@ -103,9 +105,10 @@ class StoredRows:
         return values if values.shape[0] == len(run) else values[run - run[0]]
 
 
-def _runs(cells: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Cut ascending cells where many rows lie in between."""
-    yield from np.split(cells, np.flatnonzero(np.diff(cells) > _GAP) + 1)
+def _runs(cells: NDArray[np.int64], longest: int) -> Iterator[NDArray[np.int64]]:
+    """Cut ascending cells where many rows lie in between, and where a run would span more rows than `longest`."""
+    for run in np.split(cells, np.flatnonzero(np.diff(cells) > _GAP) + 1):
+        yield from np.split(run, np.flatnonzero(np.diff((run - run[0]) // longest)) + 1)
 
 
 class _DaskRows:

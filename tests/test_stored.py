@@ -31,6 +31,7 @@ def dense(matrix) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch) -> None:
     monkeypatch.setattr(hold, "block_rows", lambda n_genes: 16)
+    monkeypatch.setattr(module, "block_rows", lambda n_genes: 16)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,16 +65,21 @@ class Spy:
 
 
 @settings(max_examples=100, deadline=None)
-@given(cells=st.sets(st.integers(0, 119), min_size=1))
-def test_reads_are_contiguous_and_in_order(cells) -> None:
+@given(cells=st.sets(st.integers(0, 119), min_size=1), gap=st.integers(1, 20))
+def test_reads_are_contiguous_and_in_order(cells, gap) -> None:
     cells = np.array(sorted(cells))
     spy = Spy(sparse.csr_matrix(VALUES))
-    np.testing.assert_array_equal(StoredRows(spy, where="here").read(cells).toarray(), VALUES[cells])
+    before, module._GAP = module._GAP, gap
+    try:
+        np.testing.assert_array_equal(StoredRows(spy, where="here").read(cells).toarray(), VALUES[cells])
+    finally:
+        module._GAP = before
     assert all(low < high <= after for (low, high), (after, _) in zip(spy.reads, spy.reads[1:], strict=False))
-    n_read = sum(high - low for low, high in spy.reads)
-    assert n_read <= module._GAP * len(cells)  # what is thrown away is bounded
-    n_gaps = int((np.diff(cells) > module._GAP).sum())
-    assert len(spy.reads) <= n_gaps + 1 + len(cells) // 16
+    assert max(high - low for low, high in spy.reads) <= 16  # a block, whatever is thrown away of it
+    assert sum(high - low for low, high in spy.reads) <= gap * len(cells)
+    n_gaps = int((np.diff(cells) > gap).sum())
+    n_whole = (cells[-1] - cells[0]) // 16
+    assert len(spy.reads) <= 2 * n_gaps + 1 + n_whole + len(cells) // 16
 
 
 def test_normalised_on_the_way() -> None:

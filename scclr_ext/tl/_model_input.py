@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scclr_ext._normalize import SizeFactors
 
 _MIN_CELLS = 2
+_FIRST_CELLS = 256
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def read_model_input(
         else:
             values = values.copy()
             log_normalize(values, factor)
+    first = matrix[:_FIRST_CELLS] if isinstance(values, StoredRows) else matrix
     return ModelInput(
         matrix=values,
         genes=adata.var_names[mask].to_numpy(dtype=str),
@@ -107,7 +109,7 @@ def read_model_input(
         layer=layer or "X",
         mask_var=mask_var if isinstance(mask_var, str) else ("all genes" if mask_var is None else "array"),
         batch_key=batch_key or "",
-        target_sum=find_target_sum(adata, matrix, layer) if target_sum is None else target_sum,
+        target_sum=find_target_sum(adata, first, layer) if target_sum is None else target_sum,
     )
 
 
