@@ -6,9 +6,10 @@ import pandas as pd
 
 from benchmarks._markdown import markdown
 from benchmarks.ablation.variants import VARIANTS
-from benchmarks.quality.sets import INDEPENDENT_LABELS
 from benchmarks.quality.tables import FOLDER
 
+TWO_ANSWERS = "cellbench_3cl"
+"""K-means finds either the cell lines or the protocols here, which moves a mean of ten sets by 0.05."""
 UNTOLD = {"default": "no `batch_key`", "no PCA beside": "no `batch_key`, no PCA beside"}
 
 
@@ -31,10 +32,10 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     columns = {
         "ARI": _column(plain, "kmeans_ari"),
         "NMI": _column(plain, "kmeans_nmi"),
-        "ARI, labels not from a PCA": _column(plain[plain["set"].isin(INDEPENDENT_LABELS)], "kmeans_ari"),
+        f"ARI without {TWO_ANSWERS}": _column(plain[plain["set"] != TWO_ANSWERS], "kmeans_ari"),
         "ARI, chosen number": _column(plain, "chosen_ari"),
         "with `batch_key`: ARI": _column(batch, "kmeans_ari"),
-        "ARI, chosen number ": _column(batch, "chosen_ari"),
+        "with `batch_key`: ARI, chosen number": _column(batch, "chosen_ari"),
         "f1_ARI": _column(batch, "f1_ARI"),
         "f1_ASW": _column(batch, "f1_ASW"),
     }

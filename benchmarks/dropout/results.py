@@ -40,22 +40,22 @@ def summary(results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def draw(by_seed: pd.DataFrame, by_set: pd.DataFrame) -> None:
-    """Draw the mean with its range over seeds on the left, and every set on the right."""
+    """Draw the mean with its range over seeds on the left and, where there are several, every set on the right."""
     names = by_set.index.unique("set")
-    n_columns = -(-len(names) // 2)
-    figure = plt.figure(figsize=(3.6 + 1.9 * n_columns, 4.2), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[3.6, 1.9 * n_columns])
+    n_columns = -(-len(names) // 2) if len(names) > 1 else 0
+    figure = plt.figure(figsize=(4.2 + 1.9 * n_columns, 4.2), layout="constrained")
+    left, *right = figure.subfigures(1, 2, width_ratios=[4.2, 1.9 * n_columns]) if n_columns else [figure]
     ax = left.subplots()
     for method in by_seed:
         curve = by_seed[method].unstack("seed")
         style = {"color": _COLORS.get(method), "marker": _MARKERS.get(method, "o")}
         ax.plot(100 * curve.index, curve.mean(axis=1), label=method, **style)
         ax.fill_between(100 * curve.index, curve.min(axis=1), curve.max(axis=1), color=style["color"], alpha=0.15, lw=0)
-    ax.set_title("Mean of all sets", loc="left", fontsize=10, fontweight="bold")
+    ax.set_title(f"Mean of {len(names)} sets" if n_columns else names[0], loc="left", fontsize=10, fontweight="bold")
     ax.set_xlabel("non-zero counts set to zero (%)")
     ax.set_ylabel("ARI, k-means with the true number")
     ax.legend(frameon=False)
-    panels = right.subplots(2, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
+    panels = right[0].subplots(2, n_columns, sharex=True, sharey=True, squeeze=False).ravel() if n_columns else []
     for panel, name in zip(panels, names, strict=False):
         for method in by_set:
             curve = by_set.loc[name, method]
@@ -64,6 +64,7 @@ def draw(by_seed: pd.DataFrame, by_set: pd.DataFrame) -> None:
         panel.tick_params(labelsize=8)
     for panel in panels[len(names) :]:
         panel.set_axis_off()
+        panels[n_columns - 1].tick_params(labelbottom=True)  # nothing stands below it
     for panel in (ax, *panels):
         panel.spines[["top", "right"]].set_visible(False)
     FIGURE.parent.mkdir(exist_ok=True)
