@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
-NEEDS_DATA = ("03",)
+NEEDS_DATA = ("03", "05")
 SECONDS_PER_CELL = 900
 
 

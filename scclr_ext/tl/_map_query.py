@@ -160,7 +160,8 @@ def map_query(
     batches = _query_batches(adata, batch_key, cells)
     query = read_query(adata, model, layer=layer, min_overlap=min_overlap)
     rep = model.trained.embed(query.matrix, places=query.places, device=device)
-    found, n_pairs = None, []
+    found = None
+    n_pairs: list[int] = []
     if cells is not None:
         rng = np.random.default_rng(random_state)
         if batches is not None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import sparse, stats
 from torch import Generator
 
-from scclr_ext.engine.neighbors import Neighbors, mutual_neighbors, nearest_neighbors, principal_components
 from scclr_ext.engine.moments import gene_moments
+from scclr_ext.engine.neighbors import Neighbors, mutual_neighbors, nearest_neighbors, principal_components
 
 
 def generator(seed: int = 0) -> Generator:
