@@ -56,14 +56,14 @@ intersphinx_mapping = {name: (url, None) for name, url in _OTHER_PROJECTS.items(
 
 # Every reference within the package must resolve; names that belong to others need not.
 nitpicky = True
-# Names for a few permitted strings; the docstring lists them.
-nitpick_ignore = [("py:class", "Optimizer"), ("py:class", "Schedule")]
+# Names for a few permitted strings, which the docstring lists; and a class of the engine, which has no page.
+nitpick_ignore = [("py:class", "Optimizer"), ("py:class", "Schedule"), ("py:class", "Trained")]
 nitpick_ignore_regex = [
-    (r"py:.*", r"(anndata|collections|matplotlib|numpy|pandas|pathlib|scanpy|scipy|sklearn|torch|typing)\..*"),
+    (r"py:.*", r"(anndata|collections|matplotlib|numpy|os|pandas|pathlib|scanpy|scipy|sklearn|torch|typing)\..*"),
     # the same, as annotations spell them
     (
         r"py:class",
-        r"(AnnData|ArrayLike|Axes|DataFrame|Figure|FigureBase|Generator|Mapping|NDArray|Path|Sequence|Tensor)",
+        r"(AnnData|ArrayLike|Axes|DataFrame|Figure|FigureBase|Generator|Mapping|NDArray|Path|PathLike|Sequence|Tensor)",
     ),
     (r"py:class", r"(np|pd|sparse)\.\w+"),
     (r"py:class", r"(None|bool|dict|float|int|list|str|tuple|type)"),

@@ -35,8 +35,10 @@ def _by_mapper(results: pd.DataFrame, scores: Iterable[str]) -> pd.DataFrame:
         means = results.pivot_table(index="pair", columns="mapper", values=score, sort=False)
         for mapper in means:
             columns[f"{score.replace('_', ' ')}: {mapper}"] = means[mapper]
-    table = pd.DataFrame(columns)
-    table.loc["mean"] = table.mean()
+    table = pd.DataFrame(columns).sort_index()
+    complete = table.dropna()  # a mean over other rows in each column would compare nothing
+    if len(complete):
+        table.loc[f"mean of the {len(complete)} complete rows"] = complete.mean()
     return table
 
 
