@@ -44,7 +44,10 @@ def keys_to_draw(
     keys = [key for key in [cluster_key, *asked] if key]
     for key in keys:
         if key not in adata.obs and key not in adata.var_names:
-            msg = f"`color` names {key!r}, which is neither a column of adata.obs nor a gene in adata.var_names; give one."
+            msg = (
+                f"`color` names {key!r}, which is neither a column of adata.obs nor a gene in adata.var_names; "
+                "give one of them."
+            )
             raise KeyError(msg)
     return list(dict.fromkeys(keys))
 

@@ -161,10 +161,12 @@ def test_the_name_of_a_run_depends_on_all_of_it() -> None:
 KILLS_ITSELF = """
 import os, signal, sys
 import numpy as np
+import torch
 from scclr_ext.engine import checkpoint
 from scclr_ext.engine.methods import Scclr, ScclrConfig
 from scclr_ext.engine.run import run
 checkpoint._SECONDS = 0.0
+torch.set_num_threads(int(sys.argv[3]))  # as many as in the process that goes on
 config = ScclrConfig(steps=20, batch_size=6, hidden=(8,), embedding_dim=4, head=(4,))
 after_step, done = Scclr.after_step, []
 def dying(self):
@@ -180,6 +182,7 @@ run(config, np.load(sys.argv[1]), device="cpu", random_state=3, progress=False, 
 def test_a_killed_process_loses_nothing(tiny, tmp_path) -> None:
     np.save(tmp_path / "cells.npy", tiny)
     command = [sys.executable, "-c", KILLS_ITSELF, str(tmp_path / "cells.npy"), str(tmp_path)]
+    command += [str(torch.get_num_threads())]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr

@@ -184,7 +184,6 @@ def test_a_missing_part_is_refused(folder, rewrite, name) -> None:
         ("embedding_dim", 0),
         ("embedding_dim", 2**30),
         ("steps", None),
-        ("head", []),
     ],
 )
 def test_a_setting_of_the_wrong_kind_is_refused(folder, rewrite, setting, value) -> None:

@@ -159,7 +159,7 @@ WRONG = {
     "rate text": (plain, "0.3", {}, ValueError, r"`rate` must.*'0\.3'"),
     "layer": (plain, 0.3, {"layer": "nope"}, KeyError, r"layer='nope'.*adata\.layers"),
     "no X": (lambda: ad.AnnData(shape=(4, 5)), 0.3, {}, ValueError, r"adata\.X is empty.*layer="),
-    "seed": (plain, 0.3, {"random_state": -1}, ValueError, "non-negative"),
+    "seed": (plain, 0.3, {"random_state": -1}, ValueError, "`random_state` must be a whole number"),
     "negative": (lambda: spoiled(-1), 0.3, {}, ValueError, "negative values.*raw counts"),
     "NaN": (lambda: spoiled(np.nan, sparse.csc_matrix), 0.3, {}, ValueError, r"adata\.X holds NaN"),
     "infinite": (lambda: spoiled(np.inf, sparse.csr_array), 0.3, {}, ValueError, "infinite"),

@@ -566,12 +566,11 @@ def test_a_training_that_diverges(logged, method) -> None:
 
 STAGES = [
     "tl._contrastive_embed.read_model_input",
-    "engine.run.gene_moments",
+    "engine.run.training_set",
     "engine.run.build",
-    "engine.run.as_source",
     "engine.run.fit",
     "engine.fit.build_optimizer",
-    "engine.fit._record",
+    "engine.history.diagnose",
     "engine.run.embed",
     "tl._contrastive_embed.embedding_record",
 ]
