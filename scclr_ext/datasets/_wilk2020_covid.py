@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anndata as ad
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from anndata.utils import make_index_unique
 from scipy import sparse
 
@@ -33,7 +34,7 @@ def wilk2020_covid(
     url: str = _URL,
     known_hash: str | None = _SHA256,
     progress: bool | None = None,
-) -> ad.AnnData:
+) -> AnnData:
     """Load 44 721 blood cells of 7 COVID-19 patients and 6 healthy donors (Wilk et al. 2020).
 
     The data of CLEAR's case study. They are downloaded once (217 MB), from CELLxGENE Discover, where the study's
@@ -109,7 +110,7 @@ def wilk2020_covid(
     return _from_cellxgene(ad.read_h5ad(file), file)
 
 
-def _from_cellxgene(source: ad.AnnData, file: Path) -> ad.AnnData:
+def _from_cellxgene(source: AnnData, file: Path) -> AnnData:
     """Bring a file that follows CELLxGENE's schema into this package's form."""
     if missing := [name for name in _NEEDED if name not in source.obs]:
         msg = f"{file} has no column {missing[0]!r} in obs; found {names(source.obs)}. It is not a CELLxGENE file."
@@ -131,7 +132,7 @@ def _from_cellxgene(source: ad.AnnData, file: Path) -> ad.AnnData:
     obs["donor"] = pd.Categorical(donor)
     obs["sample"] = pd.Categorical(donor if sample is None else sample.astype(str))
     obs["condition"] = _condition(obs, file)
-    return ad.AnnData(counts, obs=obs, var=var)
+    return AnnData(counts, obs=obs, var=var)
 
 
 def _column(obs: pd.DataFrame, plain: str) -> pd.Series | None:
