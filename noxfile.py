@@ -40,7 +40,8 @@ def install(session: nox.Session, *groups: str, package: bool = True, python: st
 def run_tests(session: nox.Session, python: str | None = None) -> None:
     """Run the test suite and the examples in the docstrings."""
     install(session, "test", python=python)
-    session.run("python", "-m", "pytest", "--durations=10", *session.posargs, env={"MPLBACKEND": "Agg"})
+    processes = ("--numprocesses=auto", "--maxprocesses=4")
+    session.run("python", "-m", "pytest", "--durations=10", *processes, *session.posargs, env={"MPLBACKEND": "Agg"})
 
 
 @nox.session
