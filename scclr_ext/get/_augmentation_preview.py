@@ -104,7 +104,8 @@ def augmentation_preview(
     random_state = check_random_state(random_state)
     config = resolve(method, preset).config
     chosen, n_shown = _choose(adata, cells, np.random.default_rng(random_state))
-    part = adata[chosen].to_memory() if adata.isbacked else adata[chosen]
+    whole = adata.copy() if adata.is_view and not adata.isbacked else adata  # SciPy trips over some views of views
+    part = whole[chosen].to_memory() if adata.isbacked else whole[chosen]
     data = read_model_input(part, layer=layer, mask_var=mask_var, batch_key=None)
     matrix: Any = data.matrix
     mean, std = gene_moments(matrix)

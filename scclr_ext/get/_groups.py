@@ -82,14 +82,21 @@ def read_scores(adata: AnnData, score: str | Sequence[str], *, layer: str | None
             msg = f"`score={name!r}` is a column of adata.obs that is not numeric ({adata.obs[name].dtype})."
             raise TypeError(msg)
     genes = [name for name in wanted if name not in adata.obs]
-    if genes and get_matrix(adata, layer).dtype.kind not in "buif":
-        msg = f"`score={genes[0]!r}` is a gene whose values are no numbers ({get_matrix(adata, layer).dtype})."
+    if genes and not _can_be_read(get_matrix(adata, layer).dtype):
+        msg = (
+            f"`score={genes[0]!r}` is a gene with values of type {get_matrix(adata, layer).dtype}; convert them, for "
+            "example with .astype('float32')."
+        )
         raise TypeError(msg)
     values = sc.get.obs_df(adata, genes, layer=layer) if genes else pd.DataFrame(index=adata.obs_names)
     return {
         name: (adata.obs[name] if name in adata.obs else values[name]).to_numpy(dtype=np.float64, na_value=np.nan)
         for name in wanted
     }
+
+
+def _can_be_read(dtype: np.dtype) -> bool:
+    return dtype.kind in "buif" and bool(dtype.isnative)  # pandas reads no other order of bytes
 
 
 def _is_numeric(column: pd.Series) -> bool:

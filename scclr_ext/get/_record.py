@@ -52,9 +52,10 @@ def read_record(adata: AnnData, key: str) -> EmbeddingRecord:
         raise KeyError(msg)
     found = adata.obsm[obsm_key]
     representation = np.asarray(found.toarray() if sparse.issparse(found) else found)
-    usable = (
-        representation.dtype.kind in "buif" and (np.abs(representation[np.isfinite(representation)]) < _LARGEST).all()
-    )
+    usable = representation.dtype.kind in "buif"
+    if usable:  # in double precision: half of it has no such number as the largest
+        values = np.abs(representation.astype(np.float64))
+        usable = not (values[np.isfinite(values)] > _LARGEST).any()
     if representation.ndim != 2 or 0 in representation.shape or not usable:
         msg = f"adata.obsm[{obsm_key!r}] is not a matrix of numbers; embed the cells again."
         raise ValueError(msg)

@@ -143,7 +143,10 @@ def select_n_top_genes(
     # A number that no data set reaches marks all genes that can be chosen at all.
     eligible = select_genes(moments, var, len(var), mask_genes=mask_genes)[_keys.HIGHLY_VARIABLE_VAR].to_numpy(bool)
     if eligible.sum() < _FEWEST_GENES:
-        msg = f"Only {eligible.sum()} genes can be chosen; at least {_FEWEST_GENES} are needed to try numbers of them."
+        msg = (
+            f"adata has {eligible.sum()} genes that can be chosen; at least {_FEWEST_GENES} are needed to try "
+            "numbers of them."
+        )
         raise ValueError(msg)
     tried = np.unique(np.minimum(tried, eligible.sum()))
 

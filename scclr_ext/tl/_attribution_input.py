@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from scclr_ext._anndata import check_unique
 from scclr_ext.engine.attribution import Attribution, integrated_gradients
 from scclr_ext.engine.device import device_of
 from scclr_ext.engine.source import as_source
@@ -139,6 +140,7 @@ def read_cells(
     KeyError
         Where a gene of the network is gone.
     """
+    check_unique(adata)
     model = get_model(adata, key)
     place = adata.var_names.get_indexer(model.genes)
     if (place < 0).any():

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.metrics import pairwise_distances
 from tqdm.auto import tqdm
 
-from scclr_ext._anndata import as_actual, check_key_added, check_random_state, get_rep, names
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep, names
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext._settings import report, settings
@@ -106,6 +106,8 @@ def contrastive_pseudotime(
         Where `use_rep`, `groupby` or the root is missing.
     ValueError
         Where `n_neighbors` is below 2, there are fewer than five cells, or the embedding holds NaN or infinite values.
+    TypeError
+        Where `adata` is no AnnData.
 
     Warns
     -----
@@ -136,6 +138,7 @@ def contrastive_pseudotime(
     >>> adata.obs.groupby("day")["clr_pseudotime"].median().is_monotonic_increasing
     True
     """
+    check_adata(adata)
     check_key_added(key_added)
     random_state = check_random_state(random_state)
     rep = get_rep(adata, use_rep)

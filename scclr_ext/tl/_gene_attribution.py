@@ -109,8 +109,8 @@ def gene_attribution(
     ModelError
         Where `uns[key]` holds no network, because it was made with `keep_weights=False` or is damaged.
     ValueError
-        Where there is only one group, `groupby` names no cell, an option is out of range, or the values are not what
-        the network was trained on (raw counts, NaN).
+        Where gene names occur twice, there is only one group, `groupby` names no cell, an option is out of range, or
+        the values are not what the network was trained on (raw counts, NaN).
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 

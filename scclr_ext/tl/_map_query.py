@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, batch_codes, check_key_added, check_random_state
+from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state
 from scclr_ext._docs import COPY, LAYER, doc_params
 from scclr_ext._settings import report
 from scclr_ext.io._get_model import get_model
@@ -115,6 +115,8 @@ def map_query(
     ValueError
         Where the query has fewer of the model's genes than `min_overlap`, its values are scaled, NaN or infinite, or
         its library size cannot be brought to the reference's; or an option is out of range.
+    TypeError
+        Where `adata` is no AnnData, its values are not numbers, or `reference` is none of what it may be.
     ModelError
         Where the reference holds no usable model.
     FileNotFoundError
@@ -152,11 +154,18 @@ def map_query(
     >>> bool((query.obs["clr_label"].astype(str) == query.obs["bulk_labels"].astype(str)).mean() > 0.7)
     True
     """
+    check_adata(adata)
     check_key_added(key_added)
     random_state = check_random_state(random_state)
     _check_options(n_neighbors, min_overlap, novelty_quantile)
     model = get_model(reference, key)
     cells = _reference_cells(model, reference, key, labels)
+    if cells is not None and cells.embedding.shape[1] != model.n_dimensions:
+        msg = (
+            f"The embedding of `reference` has {cells.embedding.shape[1]} dimensions, its model {model.n_dimensions}; "
+            "embed the reference again."
+        )
+        raise ValueError(msg)
     batches = _query_batches(adata, batch_key, cells)
     query = read_query(adata, model, layer=layer, min_overlap=min_overlap)
     rep = model.trained.embed(query.matrix, places=query.places, device=device)

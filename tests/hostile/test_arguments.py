@@ -1,0 +1,85 @@
+"""Every argument of every public function meets values that it cannot take, and says so by name."""
+
+from __future__ import annotations
+
+import inspect
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scclr_ext as clr
+
+HERE = Path(__file__).parent
+ROWS = (_rows := runpy.run_path(str(HERE / "rows.py")))["ROWS"]
+NOT_ON_AN_ANNDATA = _rows["NOT_ON_AN_ANNDATA"]
+ARGUMENTS = (_arguments := runpy.run_path(str(HERE / "arguments.py")))["ARGUMENTS"]
+ELSEWHERE, FINE = _arguments["ELSEWHERE"], _arguments["FINE"]
+faults = runpy.run_path(str(HERE / "judge.py"))["faults"]
+freeze_adata = runpy.run_path(str(HERE.parent / "anndata_state.py"))["freeze_adata"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:(Do not trust|The contributions to):UserWarning")
+
+
+def public() -> dict[str, Any]:
+    found = {}
+    for subpackage in sorted(set(clr.__all__) - {"settings", "__version__"}):
+        module = getattr(clr, subpackage)
+        found |= {f"{subpackage}.{n}": f for n in module.__all__ if inspect.isfunction(f := getattr(module, n))}
+    return found
+
+
+PUBLIC = public()
+ROW_OF = {name: row for name, row in ROWS.items() if " " not in name}
+
+
+@pytest.fixture(scope="module")
+def bases() -> dict[str, Any]:
+    return {"counts": _rows["make_counts"](), "ready": _rows["make_ready"]()}
+
+
+def test_every_public_function_has_a_row() -> None:
+    arrays_in = {name for name in PUBLIC if name.startswith("metrics.")}  # test_arrays.py
+    missing = set(PUBLIC) - set(ROW_OF) - set(NOT_ON_AN_ANNDATA) - arrays_in
+    assert not missing, f"add a row to tests/hostile/rows.py: {sorted(missing)}"
+    gone = (set(ROW_OF) | set(NOT_ON_AN_ANNDATA)) - set(PUBLIC)
+    assert not gone, f"take the row out of tests/hostile/rows.py: {sorted(gone)}"
+
+
+def test_every_argument_has_bad_values() -> None:
+    known = set(ARGUMENTS) | set(ELSEWHERE)
+    missing = {
+        f"{function}: {name}"
+        for function in ROW_OF
+        for name in inspect.signature(PUBLIC[function]).parameters
+        if name not in known
+    }
+    assert not missing, f"add them to tests/hostile/arguments.py: {sorted(missing)}"
+
+
+def test_every_function_documents_what_it_raises() -> None:
+    documented = runpy.run_path(str(HERE / "judge.py"))["documented"]
+    assert not [name for name in ROW_OF if not documented(PUBLIC[name])]
+
+
+PRODUCT = [
+    pytest.param(function, argument, value, id=f"{function}: {argument}={value!r}")
+    for function in ROW_OF
+    for argument in inspect.signature(PUBLIC[function]).parameters
+    for value in ARGUMENTS.get(argument, [])
+    if value not in FINE.get((function, argument), [])
+]
+
+
+@pytest.mark.parametrize(("function", "argument", "value"), PRODUCT)
+def test_a_bad_value_is_named(bases, function, argument, value) -> None:
+    row = ROW_OF[function]
+    adata = bases[row.base].copy()
+    before = freeze_adata(adata)
+    with pytest.raises((KeyError, ValueError, TypeError)) as caught:
+        row.call(adata, **{argument: value})
+    assert not faults(caught.value, PUBLIC[function])
+    message = str(caught.value.args[0])
+    assert argument in message or repr(value) in message, message
+    assert freeze_adata(adata) == before

@@ -1,0 +1,231 @@
+"""What a call leaves behind and what others can do to it: threads, processes, seeds, settings of other libraries."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import runpy
+import sys
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+import scclr_ext as clr
+from scclr_ext.engine.methods import METHODS
+
+STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
+freeze = STATE["freeze"]
+ROWS = (_rows := runpy.run_path(str(Path(__file__).parent / "hostile" / "rows.py")))["ROWS"]
+QUICK: dict[str, Any] = {"device": "cpu", "progress": False}
+
+# A training of a few steps has learned nothing, and three points are few, as the calls rightly say.
+pytestmark = pytest.mark.filterwarnings("ignore:(Do not trust|The contributions to):UserWarning")
+
+
+def logged(seed: int = 0) -> ad.AnnData:
+    rng = np.random.default_rng(seed)
+    return ad.AnnData((rng.gamma(1.0, 1.0, (120, 80)) * (rng.random((120, 80)) < 0.5)).astype(np.float32))
+
+
+def embedding(seed: int = 0, method: str = "scclr", n_steps: int = 6) -> np.ndarray:
+    adata = logged(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        clr.tl.contrastive_embed(adata, method, n_steps=n_steps, random_state=seed, **QUICK)
+    return adata.obsm["X_clr"]
+
+
+# Nothing is left in global state
+
+
+def global_state() -> dict[str, Any]:
+    root, own = logging.getLogger(), logging.getLogger("scclr_ext")
+    return {
+        "numpy seed": freeze(np.random.get_state()[1]),
+        "torch seed": freeze(torch.get_rng_state().numpy()),
+        "torch threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+        "torch dtype": torch.get_default_dtype(),
+        "torch switches": (
+            torch.is_grad_enabled(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.get_float32_matmul_precision(),
+            torch.backends.mkldnn.enabled,
+            torch.get_autocast_dtype("cpu"),
+            torch.is_autocast_enabled("cpu"),
+        ),
+        "numpy errors": np.geterr(),
+        "matplotlib": {**mpl.rcParams},
+        "figures": plt.get_fignums(),
+        "warnings": list(warnings.filters),
+        "logging": (root.level, list(root.handlers), own.level, list(own.handlers), own.propagate),
+        "threads that live": {t.name for t in threading.enumerate() if t.is_alive() and not t.daemon},
+        "folder": (Path.cwd(), sorted(os.listdir())),  # noqa: PTH208
+        "environment": dict(os.environ),
+        "hooks": (sys.excepthook, threading.excepthook, warnings.showwarning),
+    }
+
+
+@pytest.fixture(scope="module")
+def bases() -> dict[str, ad.AnnData]:
+    return {"counts": _rows["make_counts"](), "ready": _rows["make_ready"]()}
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+def test_nothing_is_left_behind(bases, name, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ROWS[name].call(bases[ROWS[name].base].copy())  # what other libraries set up once, at their first use, is theirs
+    plt.close("all")
+    before = global_state()
+    ROWS[name].call(bases[ROWS[name].base].copy())
+    if name.startswith("pl."):
+        plt.close("all")
+    after = global_state()
+    assert [part for part in before if before[part] != after[part]] == []
+
+
+def test_nothing_is_left_behind_by_a_failure(monkeypatch) -> None:
+    from scclr_ext.engine import run
+
+    def stop(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "fit", stop)
+    before = global_state()
+    with pytest.raises(KeyboardInterrupt):
+        embedding()
+    after = global_state()
+    assert [part for part in before if before[part] != after[part]] == []
+
+
+# The same seed
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_the_same_seed_gives_the_same_bits_whatever_ran_before(method) -> None:
+    first = embedding(0, method)
+    np.random.seed(1)
+    torch.manual_seed(2)
+    embedding(5, method)
+    torch.rand(3)
+    assert freeze(embedding(0, method)) == freeze(first)
+
+
+def test_cells_of_a_notebook_in_either_order() -> None:
+    def cells(order: str) -> tuple[Any, ...]:
+        adata = logged()
+        steps = {
+            "e": lambda: clr.tl.contrastive_embed(adata, "scclr", n_steps=4, key_added="e", **QUICK),
+            "f": lambda: clr.tl.contrastive_embed(adata, "clear", n_steps=4, key_added="f", random_state=3, **QUICK),
+            "d": lambda: clr.pp.simulate_dropout(adata, 0.0),
+        }
+        for step in order:
+            steps[step]()
+        return freeze(adata.obsm["e"]), freeze(adata.obsm["f"])
+
+    assert cells("edf") == cells("fde")
+
+
+def test_another_number_of_threads_changes_rounding_only() -> None:
+    # Sums over cells are cut into as many parts as there are threads: the docs promise the same bits for the same
+    # number only.
+    n = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one, again = embedding(), embedding()
+        torch.set_num_threads(2)
+        two, twice = embedding(), embedding()
+    finally:
+        torch.set_num_threads(n)
+    assert freeze(one) == freeze(again)
+    assert freeze(two) == freeze(twice)
+    np.testing.assert_allclose(one, two, rtol=0.02, atol=0.02 * np.abs(one).max())
+
+
+# Threads
+
+
+def test_two_embeddings_in_two_threads() -> None:
+    alone = [freeze(embedding(seed)) for seed in range(2)]
+    filters = list(warnings.filters)
+    together = threading.Barrier(2)
+
+    def run(seed: int) -> Any:
+        adata = logged(seed)
+        together.wait()
+        clr.tl.contrastive_embed(adata, "scclr", n_steps=6, random_state=seed, **QUICK)
+        return freeze(adata.obsm["X_clr"])
+
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(run, range(2))) == alone
+        assert list(warnings.filters) == filters
+
+
+# Processes. What a worker needs is imported by name, since a spawned one starts from nothing.
+
+
+def _in_a_process(seed: int) -> Any:
+    torch.set_num_threads(1)
+    return freeze(embedding(seed))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_forked_process_embeds_the_same() -> None:
+    n = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        here = freeze(embedding(3))
+        receiving, sending = multiprocessing.Pipe(duplex=False)
+        child = multiprocessing.get_context("fork").Process(target=lambda: sending.send(_in_a_process(3)))
+        child.start()
+        assert receiving.poll(60), "the forked process hangs"
+        assert receiving.recv() == here
+        child.join(10)
+        assert child.exitcode == 0
+    finally:
+        torch.set_num_threads(n)
+
+
+def test_a_fresh_process_embeds_the_same(tmp_path) -> None:
+    # A spawned worker is a fresh interpreter that unpickles its task; so is this, without a second test module.
+    import subprocess
+
+    n = torch.get_num_threads()
+    torch.set_num_threads(1)
+    here = embedding(3)
+    torch.set_num_threads(n)
+    code = f"""
+import multiprocessing as mp, sys
+import numpy as np, torch, anndata as ad
+import scclr_ext as clr
+
+def work(path):
+    torch.set_num_threads(1)
+    adata = ad.AnnData(np.load(path))
+    clr.tl.contrastive_embed(adata, "scclr", n_steps=6, random_state=3, device="cpu", progress=False)
+    return adata.obsm["X_clr"]
+
+if __name__ == "__main__":
+    import warnings
+    with mp.get_context("spawn").Pool(1) as pool:
+        np.save({str(tmp_path / "out.npy")!r}, pool.map(work, [{str(tmp_path / "in.npy")!r}])[0])
+"""
+    np.save(tmp_path / "in.npy", logged(3).X)
+    (tmp_path / "script.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(Path(clr.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert freeze(np.load(tmp_path / "out.npy")) == freeze(here)
