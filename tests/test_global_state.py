@@ -155,7 +155,7 @@ def test_another_number_of_threads_changes_rounding_only() -> None:
 
 
 def test_two_embeddings_in_two_threads() -> None:
-    alone = [freeze(embedding(seed)) for seed in range(2)]
+    alone = [embedding(seed) for seed in range(2)]
     filters = list(warnings.filters)
     together = threading.Barrier(2)
 
@@ -163,11 +163,13 @@ def test_two_embeddings_in_two_threads() -> None:
         adata = logged(seed)
         together.wait()
         clr.tl.contrastive_embed(adata, "scclr", n_steps=6, random_state=seed, **QUICK)
-        return freeze(adata.obsm["X_clr"])
+        return adata.obsm["X_clr"]
 
     for _ in range(3):
         with ThreadPoolExecutor(2) as pool:
-            assert list(pool.map(run, range(2))) == alone
+            for beside, before in zip(pool.map(run, range(2)), alone, strict=True):
+                # Linear algebra libraries may share their threads out differently: no promise of the same bits.
+                np.testing.assert_allclose(beside, before, rtol=0.02, atol=0.02 * np.abs(before).max())
         assert list(warnings.filters) == filters
 
 
