@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING
 
-from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_unique, frame, get_matrix, to_memory
+from scclr_ext._anndata import as_actual, check_adata
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, doc_params
-from scclr_ext._settings import report, settings
-from scclr_ext._stored import StoredRows, check_copy, is_stored
-from scclr_ext._units import guess_units
-from scclr_ext.pp._gather import gather, normalize
-from scclr_ext.pp._genes import select_genes
-from scclr_ext.pp._recipes import find_recipe
+from scclr_ext._settings import report
+from scclr_ext._stored import check_copy
+from scclr_ext.pp._prepare import prepare
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,74 +100,18 @@ def contrastive_preprocess(
     (10, True)
     """
     check_adata(adata)
-    recipe = find_recipe(method)
-    n_top = recipe.n_top_genes if n_top_genes is None else n_top_genes
-    if not isinstance(n_top, Integral) or n_top < 1:
-        msg = f"`n_top_genes` must be a whole number of at least 1; found {n_top!r}."
-        raise ValueError(msg)
     check_copy(adata, copy=copy)
-    check_unique(adata)
-    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
-    matrix = get_matrix(adata, layer)
-    codes = None if batch_key is None else batch_codes(adata, batch_key)
-    # What is not in memory stays as it is: the values are normalised whenever they are read.
-    stays = is_stored(matrix) or (adata.isbacked and not adata.is_view)
-    if stays and subset:
-        msg = "`subset=True` needs all values in memory; leave it out: the model reads the chosen genes only, anyway."
-        raise ValueError(msg)
-    values = None if stays else to_memory(matrix, where=where)
-    if values is None:
-        rows = StoredRows(matrix if is_stored(matrix) else to_memory(matrix, where=where), where=where)
-        found = gather(rows, codes, recipe.target_sum, description="Reading" if settings.progress else None)
-        units = found.units
-    else:
-        units = guess_units(values)
-    if units == "scaled":
-        msg = (
-            f"{where} has negative values, so it was scaled or otherwise transformed. Give raw counts (perhaps in "
-            "another `layer`), or log-normalised values (perhaps adata.raw.to_adata())."
-        )
-        raise ValueError(msg)
-    if values is not None:
-        values = values.copy()  # whatever fails, the user's stay as they were
-        found = normalize(values, codes, recipe.target_sum, units=units)
-    table = select_genes(found.moments, frame(adata.var), int(n_top), mask_genes=mask_genes)
-
+    prepared = prepare(
+        adata,
+        method,
+        n_top_genes=n_top_genes,
+        layer=layer,
+        batch_key=batch_key,
+        mask_genes=mask_genes,
+        subset=subset,
+    )
     target = adata.copy() if copy else adata
     as_actual(target)
-    logged = units == "log-normalized"
-    if values is not None:
-        if not logged:
-            kept = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
-            if layer is None:
-                target.layers[kept] = target.X  # X is replaced below: moved, not copied
-            elif layer != kept:
-                target.layers[kept] = target.layers[layer].copy()
-        target.X = values
-    elif not logged:
-        target.obs[_keys.LIBRARY_SIZE_OBS] = found.sizes
-    for column in table:
-        target.var[column] = table[column].to_numpy()
-    if values is not None or (logged and layer is None):
-        target.uns[_keys.LOG1P_UNS] = {}
-    target.uns[_keys.PREPROCESS_UNS] = {
-        "method": method,
-        "input": units,
-        "layer": layer or "X",
-        "n_top_genes": int(table[_keys.HIGHLY_VARIABLE_VAR].sum()),
-        "batch_key": batch_key or "",
-        "target_sum": "kept" if logged else recipe.target_sum or "median",
-        "deferred": stays and not logged,
-    }
-    if not logged and recipe.target_sum is None:
-        target.uns[_keys.PREPROCESS_UNS]["library_size"] = found.target_sum  # what the median was
-    if subset:
-        target._inplace_subset_var(table[_keys.HIGHLY_VARIABLE_VAR].to_numpy())
-    now = "X is now log-normalised"
-    if stays:
-        now = "they stay as they are" if logged else "they are normalised when they are read"
-    report(
-        f"{where} held {units} values; {now}, var['highly_variable'] marks "
-        f"{int(table[_keys.HIGHLY_VARIABLE_VAR].sum())} genes"
-    )
+    prepared.write(target)
+    report(prepared.message)
     return target if copy else None

@@ -22,10 +22,10 @@ from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, RANDOM_STATE, doc_par
 from scclr_ext._settings import report
 from scclr_ext._stored import StoredRows, check_copy, is_stored
 from scclr_ext._units import guess_units
-from scclr_ext.pp._contrastive_preprocess import contrastive_preprocess
 from scclr_ext.pp._gather import normalize
 from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._held_out_genes import held_out_scores
+from scclr_ext.pp._prepare import prepare
 from scclr_ext.pp._recipes import find_recipe
 
 if TYPE_CHECKING:
@@ -134,7 +134,9 @@ def select_n_top_genes(
     values, cells = _sample(adata, layer, max_cells, random_state)
     units = guess_units(values)
     if units == "scaled":
-        contrastive_preprocess(adata, method, layer=layer)  # which says what to do about it
+        prepare(  # which says what to do about it
+            adata, method, n_top_genes=None, layer=layer, batch_key=batch_key, mask_genes=mask_genes
+        )
     codes = None
     if batch_key is not None:
         codes = np.unique(batch_codes(adata, batch_key)[cells], return_inverse=True)[1]
@@ -168,10 +170,8 @@ def select_n_top_genes(
     good = tried[mean >= mean.max() - tolerance * abs(mean.max())]
     chosen = int(good[np.argmin(np.abs(np.log(good / recipe.n_top_genes)))])
 
-    target = adata.copy() if copy else adata
-    contrastive_preprocess(target, method, n_top_genes=chosen, layer=layer, batch_key=batch_key, mask_genes=mask_genes)
-    as_actual(target)
-    target.uns[_keys.N_TOP_GENES_UNS] = {
+    prepared = prepare(adata, method, n_top_genes=chosen, layer=layer, batch_key=batch_key, mask_genes=mask_genes)
+    record = {
         "n_top_genes": chosen,
         "candidates": tried,
         "morans_i": mean,
@@ -182,6 +182,11 @@ def select_n_top_genes(
         "n_cells": len(cells),
         "random_state": random_state,
     }
+    target = adata.copy() if copy else adata
+    as_actual(target)
+    prepared.write(target)
+    target.uns[_keys.N_TOP_GENES_UNS] = record
+    report(prepared.message)
     report(f"chose {chosen} genes; see uns[{_keys.N_TOP_GENES_UNS!r}]")
     return target if copy else None
 

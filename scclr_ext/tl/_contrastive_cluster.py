@@ -136,13 +136,13 @@ def contrastive_cluster(
     if not record:  # a sweep's clusters are numbered already, as in its record
         labels = by_size(labels)
     params["n_clusters"] = int(labels.max()) + 1
+    names = [str(label) for label in range(params["n_clusters"])]
 
     target = adata.copy() if copy else adata
     as_actual(target)
     target.uns["neighbors"] = work.uns["neighbors"]
     for key in ("connectivities", "distances"):
         target.obsp[key] = work.obsp[key]
-    names = [str(label) for label in range(params["n_clusters"])]
     target.obs[key_added] = pd.Categorical.from_codes(labels, categories=names)
     target.uns[key_added] = {"params": params, **record}
     report(

@@ -167,13 +167,10 @@ def contrastive_pseudotime(
             stacklevel=2,
         )
 
-    target = adata.copy() if copy else adata
-    as_actual(target)
-    target.obs[key_added] = found.pseudotime
-    target.obs[f"{key_added}_spread"] = found.spread
+    columns: dict[str, Any] = {key_added: found.pseudotime, f"{key_added}_spread": found.spread}
     if not join:
         labels = [str(i) for i in range(found.n_pieces)]
-        target.obs[f"{key_added}_piece"] = pd.Categorical.from_codes(found.piece, categories=labels)
+        columns[f"{key_added}_piece"] = pd.Categorical.from_codes(found.piece, categories=labels)
     record: dict[str, Any] = {
         "params": {
             "use_rep": use_rep,
@@ -188,10 +185,18 @@ def contrastive_pseudotime(
         "n_pieces": found.n_pieces,
         "agreement": found.agreement,
     }
+    graphs: dict[str, Any] = {}
     if keep_graph:
         record |= {name: f"{key_added}_{name[:-4]}" for name in ("connectivities_key", "distances_key")}
-        target.obsp[record["connectivities_key"]] = found.links
-        target.obsp[record["distances_key"]] = _lengths(found.links, rep)
+        graphs[record["connectivities_key"]] = found.links
+        graphs[record["distances_key"]] = _lengths(found.links, rep)
+
+    target = adata.copy() if copy else adata
+    as_actual(target)
+    for name, column in columns.items():
+        target.obs[name] = column
+    for name, graph in graphs.items():
+        target.obsp[name] = graph
     target.uns[key_added] = record
     pieces = "" if found.n_pieces == 1 else f", {found.n_pieces} pieces"
     report(f"added obs[{key_added!r}] (agreement {found.agreement:.2f}{pieces}) and uns[{key_added!r}]")

@@ -516,7 +516,7 @@ def test_interrupted_and_untouched(counts, monkeypatch, stage, stop) -> None:
     def fail(*args, **kwargs):
         raise stop
 
-    monkeypatch.setattr(f"scclr_ext.pp._contrastive_preprocess.{stage}", fail)
+    monkeypatch.setattr(f"scclr_ext.pp._prepare.{stage}", fail)
     with unchanged(counts), pytest.raises(stop):
         contrastive_preprocess(counts)
 

@@ -199,7 +199,7 @@ def scaled(adata: ad.AnnData) -> None:
         ({"layer": "nosuch"}, None, KeyError, "nosuch"),
         ({"batch_key": "nosuch"}, None, KeyError, "nosuch"),
         ({"mask_genes": "nosuch"}, None, KeyError, "nosuch"),
-        ({"mask_genes": np.arange(400) < 3}, None, ValueError, "Only 3 genes"),
+        ({"mask_genes": np.arange(400) < 3}, None, ValueError, "adata has 3 genes"),
         ({}, scaled, ValueError, "negative"),
     ],
 )

@@ -1,0 +1,139 @@
+"""What preprocessing would write into an AnnData, worked out before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+from scclr_ext import _keys
+from scclr_ext._anndata import batch_codes, check_unique, frame, get_matrix, to_memory
+from scclr_ext._settings import settings
+from scclr_ext._stored import StoredRows, is_stored
+from scclr_ext._units import guess_units
+from scclr_ext.pp._gather import gather, normalize
+from scclr_ext.pp._genes import select_genes
+from scclr_ext.pp._recipes import find_recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What to write. Whoever interrupts does so before :meth:`write`, which only assigns."""
+
+    genes: pd.DataFrame
+    """Columns of `var`."""
+    record: dict[str, Any]
+    values: Any = None
+    """What `X` becomes; None leaves it."""
+    kept: dict[str, Any] | None = None
+    """Layers that keep values; a value of None stands for what `X` was."""
+    sizes: NDArray[np.float64] | None = None
+    is_logged: bool = False
+    subset: bool = False
+    message: str = ""
+
+    def write(self, adata: AnnData) -> None:
+        """Write everything into an AnnData that is no view."""
+        for layer, values in (self.kept or {}).items():
+            adata.layers[layer] = adata.X if values is None else values  # X is replaced below: moved, not copied
+        if self.values is not None:
+            adata.X = self.values
+        if self.sizes is not None:
+            adata.obs[_keys.LIBRARY_SIZE_OBS] = self.sizes
+        for column in self.genes:
+            adata.var[column] = self.genes[column].to_numpy()
+        if self.is_logged:
+            adata.uns[_keys.LOG1P_UNS] = {}
+        adata.uns[_keys.PREPROCESS_UNS] = self.record
+        if self.subset:
+            adata._inplace_subset_var(self.genes[_keys.HIGHLY_VARIABLE_VAR].to_numpy())
+
+
+def prepare(
+    adata: AnnData,
+    method: str,
+    *,
+    n_top_genes: int | None,
+    layer: str | None,
+    batch_key: str | None,
+    mask_genes: str | NDArray[np.bool_] | None,
+    subset: bool = False,
+) -> Prepared:
+    """Normalise a copy and choose genes; parameters and errors are those of `pp.contrastive_preprocess`.
+
+    Raises
+    ------
+    ValueError
+        Where the number of genes, gene names or values are not what they must be.
+    """
+    recipe = find_recipe(method)
+    n_top = recipe.n_top_genes if n_top_genes is None else n_top_genes
+    if not isinstance(n_top, Integral) or n_top < 1:
+        msg = f"`n_top_genes` must be a whole number of at least 1; found {n_top!r}."
+        raise ValueError(msg)
+    check_unique(adata)
+    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    matrix = get_matrix(adata, layer)
+    codes = None if batch_key is None else batch_codes(adata, batch_key)
+    # What is not in memory stays as it is: the values are normalised whenever they are read.
+    stays = is_stored(matrix) or (adata.isbacked and not adata.is_view)
+    if stays and subset:
+        msg = "`subset=True` needs all values in memory; leave it out: the model reads the chosen genes only, anyway."
+        raise ValueError(msg)
+    values = None if stays else to_memory(matrix, where=where)
+    if values is None:
+        rows = StoredRows(matrix if is_stored(matrix) else to_memory(matrix, where=where), where=where)
+        found = gather(rows, codes, recipe.target_sum, description="Reading" if settings.progress else None)
+        units = found.units
+    else:
+        units = guess_units(values)
+    if units == "scaled":
+        msg = (
+            f"{where} has negative values, so it was scaled or otherwise transformed. Give raw counts (perhaps in "
+            "another `layer`), or log-normalised values (perhaps adata.raw.to_adata())."
+        )
+        raise ValueError(msg)
+    if values is not None:
+        values = values.copy()  # whatever fails, the user's stay as they were
+        found = normalize(values, codes, recipe.target_sum, units=units)
+    table = select_genes(found.moments, frame(adata.var), int(n_top), mask_genes=mask_genes)
+
+    logged = units == "log-normalized"
+    kept: dict[str, Any] = {}
+    if values is not None and not logged:
+        name = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
+        if layer is None:
+            kept[name] = None
+        elif layer != name:
+            kept[name] = adata.layers[layer].copy()
+    n_chosen = int(table[_keys.HIGHLY_VARIABLE_VAR].sum())
+    record = {
+        "method": method,
+        "input": units,
+        "layer": layer or "X",
+        "n_top_genes": n_chosen,
+        "batch_key": batch_key or "",
+        "target_sum": "kept" if logged else recipe.target_sum or "median",
+        "deferred": stays and not logged,
+    }
+    if not logged and recipe.target_sum is None:
+        record["library_size"] = found.target_sum  # what the median was
+    now = "X is now log-normalised"
+    if stays:
+        now = "they stay as they are" if logged else "they are normalised when they are read"
+    return Prepared(
+        genes=table,
+        record=record,
+        values=values,
+        kept=kept,
+        sizes=found.sizes if stays and not logged else None,
+        is_logged=values is not None or (logged and layer is None),
+        subset=subset,
+        message=f"{where} held {units} values; {now}, var['highly_variable'] marks {n_chosen} genes",
+    )

@@ -1,0 +1,88 @@
+"""Ctrl-C at any of our own calls leaves an AnnData as it was, or, once all is written, complete."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import scclr_ext as clr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import anndata as ad
+
+HERE = Path(__file__).parent
+ROWS = (_rows := runpy.run_path(str(HERE / "rows.py")))["ROWS"]
+freeze_adata = runpy.run_path(str(HERE.parent / "anndata_state.py"))["freeze_adata"]
+PACKAGE = str(Path(clr.__file__).parent)
+WRITING = [name for name in ROWS if name.startswith(("pp.", "tl.")) and name != "tl.map_query (reference)"]
+N_STOPS = 12
+CALLED_FROM_C = {"getrandbits", "randint"}  # by igraph, which drops what they raise
+
+pytestmark = pytest.mark.filterwarnings("ignore:(Do not trust|The contributions to|The graphs hardly|.* of the query)")
+
+
+@pytest.fixture(scope="module")
+def bases() -> dict[str, ad.AnnData]:
+    return {"counts": _rows["make_counts"](), "ready": _rows["make_ready"]()}
+
+
+def count_calls(work: Callable[[], Any], *, stop_at: int | None = None) -> int:
+    """Count the calls of our own functions that `work` makes; press Ctrl-C at one of them."""
+    seen = 0
+
+    def trace(frame: Any, event: str, _arg: object) -> None:
+        nonlocal seen
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(PACKAGE) and code.co_name not in CALLED_FROM_C:
+            seen += 1
+            if seen == stop_at:
+                raise KeyboardInterrupt
+
+    earlier = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(earlier)
+    return seen
+
+
+def parts(adata: ad.AnnData) -> dict[str, Any]:
+    """What there is, without values: seconds are part of a record, and differ."""
+    slots = ("layers", "uns", "obsm", "varm", "obsp", "varp", "obs", "var")
+    return {slot: sorted(map(str, getattr(adata, slot).keys())) for slot in slots}
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_interrupted_anywhere(bases, name) -> None:
+    base, call = bases[ROWS[name].base].copy(), ROWS[name].call
+    for column in [c for c in base.obs if c.startswith("clr")]:
+        del base.obs[column]  # so that what is written shows
+    if not name.startswith(("tl.contrastive_cluster", "tl.contrastive_pseudotime", "tl.gene", "tl.stability (rec")):
+        for slot in (base.obsm, base.uns, base.var):
+            for key in [key for key in slot if key.startswith(("clr", "X_clr", "highly"))]:
+                del slot[key]
+    before = freeze_adata(base)
+    call(base.copy())  # caches are filled, and numba has compiled
+    whole = base.copy()
+    n_calls = count_calls(lambda: call(whole))
+    assert n_calls > 5
+    drawn = np.random.default_rng(0).integers(1, n_calls, N_STOPS - 4).tolist()
+    stopped = 0
+    for stop_at in sorted({1, *drawn, n_calls - 2, n_calls - 1, n_calls}):
+        adata = base.copy()
+        try:
+            count_calls(lambda adata=adata: call(adata), stop_at=stop_at)
+        except KeyboardInterrupt:
+            stopped += 1
+            assert freeze_adata(adata) == before or parts(adata) == parts(whole), f"call {stop_at} of {n_calls}"
+    assert stopped >= N_STOPS // 2
+    assert threading.active_count() < 20  # readers ahead have ended
