@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import as_completed
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Executor
     from pathlib import Path
 
 
@@ -32,6 +34,8 @@ def measure_missing(
     *,
     key: tuple[str, ...],
     again: bool = False,
+    pool: Executor | None = None,
+    label: str | None = None,
 ) -> pd.DataFrame:
     """Measure the jobs that have no row yet, and return all rows.
 
@@ -47,12 +51,16 @@ def measure_missing(
         The fields of a job.
     again
         Also measure what has a row.
+    pool
+        Where several jobs are measured at a time; `measure` must then be picklable. None measures them here.
+    label
+        Shown before the progress bar.
     """
     columns = list(key)
     results = _read(path, columns)
     done = set() if again else set(results[columns].itertuples(index=False, name=None))
-    for job in tqdm([job for job in jobs if job not in done], unit="run"):
-        scores = measure(job)
+    missing = [job for job in jobs if job not in done]
+    for job, scores in tqdm(_measured(missing, measure, pool), desc=label, total=len(missing), unit="run"):
         if scores is None:
             continue
         row = {**job._asdict(), **scores}
@@ -76,6 +84,22 @@ def keep(embed: Callable[[], np.ndarray], file: Path | None) -> tuple[np.ndarray
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, rep=rep, seconds=seconds)
     return rep, seconds
+
+
+def _measured(
+    jobs: list[J], measure: Callable[[J], dict[str, Any] | None], pool: Executor | None
+) -> Iterator[tuple[J, dict[str, Any] | None]]:
+    if pool is None:
+        for job in jobs:
+            yield job, measure(job)
+        return
+    running = {pool.submit(measure, job): job for job in jobs}
+    try:
+        for future in as_completed(running):
+            yield running[future], future.result()
+    finally:
+        for future in running:
+            future.cancel()
 
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame:

@@ -23,11 +23,11 @@ def names() -> list[str]:
     return [file.stem for file in files]
 
 
-def load(name: str) -> ad.AnnData:
-    """Read one set; uninformative annotation is dropped."""
+def load(name: str, *, also: tuple[str, ...] = ()) -> ad.AnnData:
+    """Read one set; annotation other than type, batch, condition and what is in `also` is dropped."""
     adata = ad.read_h5ad(FOLDER / f"{name}.h5ad")
     adata.var_names_make_unique()
-    keep = [key for key in ("cell_type", "batch", "condition") if key in adata.obs]
+    keep = [key for key in ("cell_type", "batch", "condition", *also) if key in adata.obs]
     adata.obs = adata.obs[keep].copy()
     if "condition" in adata.obs and adata.obs["condition"].nunique() > 1:
         adata.obs["batch"] = adata.obs["condition"]

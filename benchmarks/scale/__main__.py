@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from benchmarks._resumable import measure_missing
 from benchmarks.scale import data, tables
 
 HERE = Path(__file__)
+FOLDER = Path(tempfile.gettempdir()) / "scclr_scale"
 RESULTS = HERE.with_name("results.csv")
 CELLS = (1_000, 10_000, 100_000, 1_000_000)
 IN_MEMORY = (1_000, 10_000, 100_000, 300_000)
@@ -41,7 +43,7 @@ class Job(NamedTuple):
 def main() -> None:
     """Measure what is missing, then write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "scclr_scale", help="a new one")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="a new one")
     parser.add_argument("--cells", nargs="*", type=int, default=CELLS, help="cells in a file")
     parser.add_argument("--in-memory", nargs="*", type=int, default=IN_MEMORY, help="cells in memory")
     parser.add_argument("--genes", nargs="*", type=int, default=GENES, help="genes, all of them in the model")
@@ -58,21 +60,26 @@ def main() -> None:
     jobs += [Job("memory", args.method, n, 20_000, 2_000, 0, args.threads) for n in args.in_memory]
     jobs += [Job("memory", "clear", FEW_CELLS, n, 0, FEW_STEPS, args.threads) for n in args.genes]
 
-    def measure(job: Job) -> dict[str, Any]:
-        path = args.folder / f"{job.cells}x{job.all_genes}.h5ad"
-        if not path.exists():
-            data.make(path, job.cells, job.all_genes, args.simulated)
-        asked = json.dumps({**job._asdict(), "path": str(path)})
-        command = [sys.executable, "-m", "benchmarks.scale.job", asked]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        return json.loads(done.stdout.splitlines()[-1])
-
-    results = measure_missing(jobs, measure, args.results, key=Job._fields, again=args.again)
+    run = partial(measure, folder=args.folder, simulated=args.simulated)
+    results = measure_missing(jobs, run, args.results, key=Job._fields, again=args.again)
     tables.write(results, HERE.parents[2] / "docs" / "tables")
     if not args.keep:
         shutil.rmtree(args.folder)
+
+
+def measure(job: Job, folder: Path = FOLDER, simulated: int = 50_000) -> dict[str, Any]:
+    """Time one job in a process of its own; its cells are made where the folder does not have them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{job.cells}x{job.all_genes}.h5ad"
+    if not path.exists():
+        data.make(path, job.cells, job.all_genes, simulated)
+    asked = json.dumps({**job._asdict(), "path": str(path)})
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.scale.job", asked], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":

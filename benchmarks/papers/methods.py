@@ -1,0 +1,104 @@
+"""The methods of the experiments: those of the quality benchmark, and configs of ours."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import scclr_ext as clr
+from benchmarks.papers._experiment import Method
+from benchmarks.quality import methods as quality
+from scclr_ext.engine.augment import GaussianNoise, Mask, Views
+from scclr_ext.engine.methods import METHODS, ContrastiveSC, ContrastiveSCConfig
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from torch import Generator
+
+    from scclr_ext.engine.config import MethodConfig
+    from scclr_ext.engine.methods import DataInfo
+
+SCVI_PYTHON = os.environ.get("SCVI_PYTHON", sys.executable)
+
+
+def usual(name: str, *, batches: bool = False) -> Method:
+    """One of the quality benchmark's methods, told of the batches or not."""
+
+    def embed(adata: AnnData, seed: int) -> np.ndarray:
+        told = "batch" if batches and "batch" in adata.obs else None
+        return quality.METHODS[name](adata, seed, told)
+
+    return Method(embed)
+
+
+def ours(config: MethodConfig, recipe: str, *, n_top_genes: int | str | None = None, **facts: Any) -> Method:
+    """A config of one of this package's methods; `n_top_genes="all"` takes every gene."""
+
+    def embed(adata: AnnData, seed: int) -> np.ndarray:
+        n_genes = adata.n_vars if n_top_genes == "all" else n_top_genes
+        clr.pp.contrastive_preprocess(adata, recipe, n_top_genes=n_genes)
+        mask = None if n_top_genes == "all" else "auto"
+        clr.tl.contrastive_embed(adata, config, mask_var=mask, random_state=seed, device="cpu", progress=False)
+        return adata.obsm["X_clr"]
+
+    return Method(embed, facts)
+
+
+def two_components() -> Method:
+    """The naive baseline of the contrastive-sc paper: two principal components."""
+
+    def embed(adata: AnnData, seed: int) -> np.ndarray:
+        return quality.pca(adata, seed, None)[:, :2]
+
+    return Method(embed)
+
+
+def scvi() -> Method:
+    """scVI, in the Python that SCVI_PYTHON names: its versions of other packages may not be ours."""
+
+    def embed(adata: AnnData, seed: int) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as folder:
+            cells, rep = Path(folder, "cells.h5ad"), Path(folder, "rep.npy")
+            adata.write_h5ad(cells)
+            command = [SCVI_PYTHON, "-m", "benchmarks.papers.methods", str(cells), str(rep), str(seed)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise ModuleNotFoundError(done.stderr.strip().splitlines()[-1])
+            return np.load(rep)
+
+    return Method(embed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoisyConfig(ContrastiveSCConfig):
+    """contrastive-sc whose views have noise added to every gene."""
+
+    noise_sd: float = 0.1
+
+
+class Noisy(ContrastiveSC):
+    """Dropout, then noise."""
+
+    def __init__(self, config: NoisyConfig, data: DataInfo, generator: Generator) -> None:
+        super().__init__(config, data, generator)
+        self.views = Views([Mask(config.dropout, rescale=True), GaussianNoise(1.0, sd=config.noise_sd)])
+
+
+def _build(config: ContrastiveSCConfig, data: DataInfo, generator: Generator) -> ContrastiveSC:
+    build = Noisy if isinstance(config, NoisyConfig) else ContrastiveSC
+    return build(config, data, generator)
+
+
+METHODS["contrastive-sc"] = METHODS["contrastive-sc"]._replace(build=_build)
+
+if __name__ == "__main__":
+    import anndata as ad
+
+    np.save(sys.argv[2], quality.scvi(ad.read_h5ad(sys.argv[1]), int(sys.argv[3]), None))
