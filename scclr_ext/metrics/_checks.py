@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
+# By bytes of a number: the fourth root of the largest one, roughly, since squares of distances are squared again.
+_LARGEST = {4: 1e9, 8: 1e75, 16: 1e75}
+
+
 def as_codes(labels: ArrayLike, name: str, *, n_cells: int | None = None) -> np.ndarray:
     """Turn labels of any type into 0, 1, ... in order of appearance."""
     # NumPy's own unique() cannot sort labels of mixed types; a factorisation needs no order.
@@ -45,6 +49,10 @@ def as_representation(representation: ArrayLike, name: str = "representation") -
     if n_bad := int(array.size - np.isfinite(array).sum()):
         msg = f"`{name}` has {n_bad} entries that are NaN or infinite; drop or repair these cells."
         raise ValueError(msg)
+    limit = _LARGEST[array.dtype.itemsize]
+    if max(array.max(), -array.min()) > limit:
+        msg = f"`{name}` has entries beyond {limit:g}, which cannot be squared and summed; divide all of them."
+        raise ValueError(msg)
     return array
 
 
@@ -61,7 +69,7 @@ def check_sample_size(sample_size: int | None) -> None:
 
 
 def _one_dimensional(labels: ArrayLike, name: str) -> pd.Series:
-    if isinstance(labels, str | bytes) or np.isscalar(labels):
+    if labels is None or isinstance(labels, str | bytes) or np.isscalar(labels):
         msg = f"`{name}` is {labels!r}; give a sequence with one label per cell."
         raise TypeError(msg)
     # A list goes through pandas, since NumPy would turn [1, "a"] into two strings.

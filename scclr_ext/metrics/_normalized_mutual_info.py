@@ -33,6 +33,8 @@ def normalized_mutual_info(labels_true: ArrayLike, labels_pred: ArrayLike) -> fl
     ------
     ValueError
         If the two differ in length, are empty, are not one-dimensional or miss labels.
+    TypeError
+        If one of them is no sequence.
 
     Examples
     --------

@@ -73,7 +73,7 @@ def select_genes(
     else:
         ranked = rank_genes(whole.mean[0, eligible], whole.variance[0, eligible], n_top_genes)
     if ranked["dispersions_norm"].isna().all():
-        msg = "No gene can be chosen: all have the same dispersion. Check the values, or allow more genes."
+        msg = "No gene of adata can be chosen: all have the same dispersion. Check the values, or allow more genes."
         raise ValueError(msg)
     for column in _COLUMNS[1:]:
         table.loc[eligible, column] = ranked[column].to_numpy()

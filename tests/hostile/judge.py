@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PACKAGE = str(Path(clr.__file__).parent)
 NAMES_THE_PLACE = re.compile(r"`\w+|\w=|adata|\bobs\b|\buns\b|obsm|AnnData")
 SAYS_WHAT_TO_DO = re.compile(
-    r"\b(add|allow|call|check|choose|convert|drop|embed|fill|found|give|leave|lower|make|must|name|need|needed|needs|"
+    r"\b(add|allow|call|check|choose|convert|divide|drop|embed|fill|found|give|leave|lower|make|must|name|need|needed|needs|"
     r"nothing to work on|pass|put|read|remove|replace|run|say|train|transform|update|use|writes|compare)\b",
     re.IGNORECASE,
 )

@@ -1,0 +1,67 @@
+"""Troubles rarely come alone: random combinations of the cases, on every public function (property-based)."""
+
+from __future__ import annotations
+
+import runpy
+import warnings
+from pathlib import Path
+
+import anndata as ad
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import scclr_ext as clr
+
+HERE = Path(__file__).parent
+ROWS = (_rows := runpy.run_path(str(HERE / "rows.py")))["ROWS"]
+CASES = runpy.run_path(str(HERE / "cases.py"))["CASES"]
+faults = runpy.run_path(str(HERE / "judge.py"))["faults"]
+freeze_adata = runpy.run_path(str(HERE.parent / "anndata_state.py"))["freeze_adata"]
+CHEAP = [name for name in ROWS if not name.startswith("pl.")]
+
+SAID_RIGHTLY = (
+    "Do not trust",
+    "(Observation|Variable) names are not unique",
+    "Number of distinct clusters",
+    "The contributions to",
+    "The graphs hardly",
+    ".* of the query's cells are farther",
+)
+pytestmark = pytest.mark.filterwarnings(*(f"ignore:{words}" for words in SAID_RIGHTLY))
+
+
+@pytest.fixture(scope="module")
+def bases() -> dict[str, ad.AnnData]:
+    return {"counts": _rows["make_counts"](), "ready": _rows["make_ready"]()}
+
+
+def combine(adata: ad.AnnData, cases: list[str]) -> ad.AnnData:
+    """Apply one case after the other; what cannot be combined is no example."""
+    for case in cases:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # anndata's own opinion of the cases
+                adata = CASES[case].change(adata)
+        except Exception:  # noqa: BLE001  # a case that another has made impossible
+            assume(False)
+        assume(isinstance(adata, ad.AnnData))
+        assume(adata.X is None or adata.X.shape == adata.shape)  # pandas lets a column lengthen an empty frame
+    return adata
+
+
+@pytest.mark.parametrize("name", CHEAP)
+@given(cases=st.lists(st.sampled_from(sorted(CASES)), min_size=2, max_size=4, unique=True))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+def test_works_or_says_why_not(bases, name, cases) -> None:
+    adata = combine(bases[ROWS[name].base].copy(), cases)
+    before = freeze_adata(adata)
+    subpackage, function = name.split(" ")[0].split(".")
+    try:
+        ROWS[name].call(adata)
+    except Exception as error:  # noqa: BLE001  # whatever comes is judged
+        assert not faults(error, getattr(getattr(clr, subpackage), function))
+        assert freeze_adata(adata) == before
+    else:
+        if subpackage in {"get", "io"}:
+            assert freeze_adata(adata) == before
