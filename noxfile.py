@@ -106,6 +106,14 @@ def tutorials(session: nox.Session) -> None:
 
 
 @nox.session
+def papers(session: nox.Session) -> None:
+    """Run a little of every experiment of both papers; ``nox -s papers -- --only NAME`` runs one whole."""
+    install(session)
+    arguments = session.posargs or ("--quick", "--jobs", "2")
+    session.run("python", "-m", "benchmarks.papers", *arguments, env={"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"})
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the source archive and the wheel, and import the wheel."""
     install(session, "build", package=False)
