@@ -31,8 +31,12 @@ COLORS = {
     "Concord": "#7A6A00",
     "scVI": "#8C564B",
 }
-_MARKERS = "osD^vPX*<>"
-Draw = "Callable[[pd.DataFrame], Figure]"
+_MARKERS = "osD^vPX<>hpd"
+
+
+def color(name: object) -> str | None:
+    """Colour of a method, told of the batches or not; None where any will do."""
+    return COLORS.get(str(name).removesuffix(" (told)"))
 
 
 def lines(
@@ -48,20 +52,26 @@ def lines(
 ) -> Callable[[pd.DataFrame], Figure]:
     """A panel per score (`{label: column}`), a line per method: mean over sets and seeds against `x`.
 
-    Only sets that have every `x` of a method count, so that a line compares like with like. `published` marks a point
-    ``(x, y, text)`` in a panel.
+    Only sets that have every `x` of a method count, so that a line compares like with like; above stands which they
+    are. `published` marks a point ``(x, y, text)`` in a panel.
     """
 
     def draw(results: pd.DataFrame) -> Figure:
         part = pick(results, where or {}).dropna(subset=[x])
         figure, axes = _panels(len(panels))
         for ax, (label, column) in zip(axes, panels.items(), strict=True):
-            for i, name in enumerate(dict.fromkeys(part[by])):
-                curve = complete(part[part[by] == name], x, column)
-                style = {"color": COLORS.get(str(name)), "marker": _MARKERS[i % len(_MARKERS)]}
-                ax.plot(curve.index, curve["mean"], label=str(name), ms=5, **style)
-                if curve["low"].notna().all():
-                    ax.fill_between(curve.index, curve["low"], curve["high"], color=style["color"], alpha=0.12, lw=0)
+            curves = {str(name): complete(part[part[by] == name], x, column) for name in dict.fromkeys(part[by])}
+            told = {name: _sets(curve.attrs["sets"]) for name, curve in curves.items()}
+            same = len(set(told.values())) == 1 or by == "set"
+            for i, (name, curve) in enumerate(curves.items()):
+                line = name if same else f"{name} ({told[name]})"
+                (drawn,) = ax.plot(
+                    curve.index, curve["mean"], label=line, ms=5, color=color(name), marker=_MARKERS[i % 12]
+                )
+                if by != "set":
+                    ax.fill_between(curve.index, curve["low"], curve["high"], color=drawn.get_color(), alpha=0.1, lw=0)
+            if same and by != "set" and told:
+                ax.set_title(next(iter(told.values())), loc="left", fontsize=9)
             if published and label in published:
                 at_x, at_y, text = published[label]
                 ax.plot(at_x, at_y, marker="*", ms=12, color="black", ls="none", label=text)
@@ -77,14 +87,19 @@ def lines(
 
 
 def complete(part: pd.DataFrame, x: str, column: str) -> pd.DataFrame:
-    """Mean, lowest and highest by `x` over the sets that have every `x`."""
-    key = "set" if "set" in part and part["set"].notna().all() else None
-    part = part.dropna(subset=[column])
-    by_set = part.groupby([x, *([key] if key else [])])[column].mean()
-    wide = by_set.unstack(key).dropna(axis=1) if key else by_set.to_frame()
-    if wide.empty:
-        wide = by_set.unstack(key)
-    return pd.DataFrame({"mean": wide.mean(axis=1), "low": wide.min(axis=1), "high": wide.max(axis=1)})
+    """Mean, lowest and highest by `x` over the sets that have every `x`, whose names are in `attrs`."""
+    if "set" not in part or part["set"].isna().any():
+        part = part.assign(set="")
+    by_set = part.dropna(subset=[column]).groupby([x, "set"])[column].mean().unstack("set")
+    whole = by_set.dropna(axis=1)
+    whole = by_set if whole.empty else whole
+    table = pd.DataFrame({"mean": whole.mean(axis=1), "low": whole.min(axis=1), "high": whole.max(axis=1)})
+    table.attrs["sets"] = list(whole.columns)
+    return table
+
+
+def _sets(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"mean and range of {len(names)} sets"
 
 
 def dots(
@@ -108,11 +123,11 @@ def dots(
         for ax, (label, column) in zip(axes, panels.items(), strict=True):
             for i, name in enumerate(names):
                 values = part[part[rows] == name].groupby(key)[column].mean().dropna().to_numpy()
-                color = COLORS.get(str(name), "#0072B2")
+                ink = color(name) or "#0072B2"
                 jitter = np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else np.zeros(len(values))
-                ax.scatter(values, i + jitter, s=14, color=color, alpha=0.55, lw=0)
+                ax.scatter(values, i + jitter, s=14, color=ink, alpha=0.55, lw=0)
                 if len(values):
-                    ax.plot([values.mean()] * 2, [i - 0.34, i + 0.34], color=color, lw=2.5)
+                    ax.plot([values.mean()] * 2, [i - 0.34, i + 0.34], color=ink, lw=2.5)
             if published and label in published:
                 at, text = published[label]
                 ax.axvline(at, color="black", ls="--", lw=1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from benchmarks.papers._draw import COLORS
 from benchmarks.papers._experiment import Borrowed
 from benchmarks.papers._shown import beside
 from benchmarks.papers.experiments import EXPERIMENTS
@@ -66,8 +67,11 @@ def measured(experiment: Experiment | Borrowed, rows: pd.DataFrame) -> str:
 
 def in_order(experiment: Experiment | Borrowed, rows: pd.DataFrame) -> pd.DataFrame:
     """Sort the rows as the experiment names its data and methods; those it no longer has are left out."""
-    if isinstance(experiment, Borrowed) or rows.empty:
+    if rows.empty:
         return rows
+    if isinstance(experiment, Borrowed):
+        known = {name: i for i, name in enumerate(COLORS)}
+        return rows.sort_values("method", key=lambda names: names.str.removesuffix(" (told)").map(known), kind="stable")
     tiny = [] if rows["data"].isin(experiment.data).any() else rows["data"].unique().tolist()
     for column, names in (("data", [*experiment.data, *tiny]), ("method", list(experiment.methods))):
         rows = rows[rows[column].isin(names)]

@@ -67,8 +67,7 @@ STRENGTH = Experiment(
     title="12b. How often, and how much",
     paper="CLEAR, supplementary tables 5 and 6",
     published="The supplement's tables are not at hand. Chosen there: probability 0.5 for each; rates 0.2, 0.8, 0.1, "
-    "0.25 "
-    "and 0.25.",
+    "0.25 and 0.25.",
     here='Preset `"default"` with all probabilities, or all rates, changed together.',
     data=_SETS,
     methods={

@@ -33,8 +33,7 @@ EXPERIMENT = Experiment(
     published="K-means and Ward do best (mean ARI 0.77), MeanShift 0.65, Leiden 0.51. Leiden takes 7 times as long as "
     "k-means, MeanShift 30 times as long as Leiden, the others 3 times as long as k-means.",
     here='Preset `"code"`. All are told the true number but Leiden (resolution 1, 15 neighbours) and MeanShift. Two '
-    "of the "
-    "six sets are the paper's, cut to 2 000 genes. Every clusterer's seconds include the neighbour graph that "
+    "of the six sets are the paper's, cut to 2 000 genes. Every clusterer's seconds include the neighbour graph that "
     "`tl.contrastive_cluster` leaves, so the ratios are smaller than the paper's.",
     data={name: real(name) for name in _SETS},
     methods={_SC: usual(_SC)},

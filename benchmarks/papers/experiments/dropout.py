@@ -14,8 +14,7 @@ EXPERIMENT = Borrowed(
     title="9. More dropout",
     paper="CLEAR, fig. 2D",
     published="10, 30, 60 and 80 % of the non-zero counts of 48 266 cells (Hrvatin) set to zero: CLEAR does best at "
-    "all "
-    "rates, also at 80 %.",
+    "all rates, also at 80 %.",
     here="The set is not here; the same on smaller ones, k-means with the true number. Rows of `benchmarks.dropout`.",
     key=dropout.Job._fields,
     all_jobs=tuple(

@@ -21,8 +21,7 @@ EXPERIMENT = Experiment(
     paper="contrastive-sc, fig. 6 d and e",
     published="5 to 100 epochs, all 15 sets: 30 are enough, more change little.",
     here='Preset `"code"` with so many epochs, k-means with the true number. Two of the four sets are the paper\'s, '
-    "cut to "
-    "2 000 genes.",
+    "cut to 2 000 genes.",
     data={name: real(name) for name in _SETS},
     methods={
         f"{n} epochs": ours(replace(_CODE, epochs=n), "contrastive-sc", epochs=n) for n in (5, 10, 20, 30, 50, 100)

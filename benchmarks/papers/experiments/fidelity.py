@@ -20,10 +20,8 @@ EXPERIMENT = Experiment(
     paper="no figure: measured with the programs themselves",
     published="The authors' contrastive-sc (500 genes) and CLEAR (its README's recipe) were run on these very files.",
     here='Preset `"code"` of both, k-means with the true number of clusters. pbmc_10x and young_kidney are the '
-    "paper's "
-    "sets cut to 2 000 genes. CLEAR's program loses many cells to its filter and takes logarithms before it "
-    "normalises: "
-    "its input, not only its training, differs from ours.",
+    "paper's sets cut to 2 000 genes. CLEAR's program loses many cells to its filter and takes logarithms before it "
+    "normalises: its input, not only its training, differs from ours.",
     data={name: real(name) for name in _PROGRAM},
     methods={name: usual(name) for name in (_SC, "clear (code)")},
     score=clusters,

@@ -36,8 +36,7 @@ EXPERIMENT = Experiment(
     title="3. The number of genes",
     paper="contrastive-sc, fig. 5",
     published="500 genes do best on average; some sets gain from 5 000. The number with the best silhouette raises "
-    "mean ARI "
-    "from 0.75 to 0.77 (their program's grid was scored by ARI against the labels).",
+    "mean ARI from 0.75 to 0.77 (their program's grid was scored by ARI against the labels).",
     here='Preset `"code"` with so many genes, k-means with the true number, on sets with more than 5 000 genes; none '
     "of "
     f"them is one of the paper's. `pp.select_n_top_genes`, without labels, takes instead of 500: {label_free()}.",

@@ -77,8 +77,7 @@ EXPERIMENT = Experiment(
     title="8b. From many clusters to few, and the river plot",
     paper="CLEAR, fig. 2 B and C",
     published="On the Hrvatin set the resolution is lowered by 0.01 until cells of different types merge; at that "
-    "turning "
-    "point CLEAR's clusters match the types nearly perfectly, as Seurat's do, and scDHA's are too many.",
+    "turning point CLEAR's clusters match the types nearly perfectly, as Seurat's do, and scDHA's are too many.",
     here="The set is not here. Twenty resolutions from 0.02 to 3 on three others, with the one that "
     "`tl.contrastive_cluster` chooses without labels. The river shows `clear` at its choice, the curves one seed.",
     data={name: real(name) for name in _SETS},

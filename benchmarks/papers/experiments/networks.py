@@ -27,8 +27,7 @@ SHAPES = Experiment(
     title="7c. Network shapes",
     paper="contrastive-sc, fig. 11 a to c",
     published="Thirty networks of 1 to 4 layers of 2 to 200: depth matters little, and so does the embedding's size "
-    "above "
-    "10; a single layer of 2 still gives a mean ARI of 0.49. The best is 200-40-60.",
+    "above 10; a single layer of 2 still gives a mean ARI of 0.49. The best is 200-40-60.",
     here='Thirty shapes of the same kind, preset `"code"` otherwise. Three small sets, none of them the paper\'s.',
     data=_SETS,
     methods={

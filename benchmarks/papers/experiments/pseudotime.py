@@ -17,13 +17,10 @@ EXPERIMENT = Experiment(
     title="11. Pseudotime",
     paper="CLEAR, fig. 4",
     published="Spearman's correlation with the stage on Yan: 0.971 (Monocle3 0.938, Slingshot 0.867). On Deng the "
-    "stages "
-    "come in order; Slingshot is marginally better (no figure in the text).",
+    "stages come in order; Slingshot is marginally better (no figure in the text).",
     here="Every method's embedding, `tl.contrastive_pseudotime` from the zygote on; beside it DPT on scanpy's usual "
-    "graph, "
-    "15 neighbours, which leaves cells out where the graph is in pieces. Cells of a stage are tied, so 0.971 is the "
-    "most "
-    "that can be had on Yan, 0.987 on Deng.",
+    "graph, 15 neighbours, which leaves cells out where the graph is in pieces. Cells of a stage are tied, so 0.971 "
+    "is the most that can be had on Yan, 0.987 on Deng.",
     data={name: real(name, also=("stage_order",)) for name in ("yan", "deng")},
     methods={
         name: usual(name)

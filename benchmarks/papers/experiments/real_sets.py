@@ -19,8 +19,7 @@ EXPERIMENT = Experiment(
     paper="contrastive-sc, fig. 3 and 4",
     published="Fifteen sets, three seeds, against ten methods and a baseline of two principal components.",
     here="Ten sets, of which pbmc_10x and young_kidney are the paper's, cut to 2 000 genes; the others are not: means "
-    "over "
-    "the sets cannot be compared with the paper's. kang_ctrl_pbmc is cut to 6 000 cells. Silhouette and "
+    "over the sets cannot be compared with the paper's. kang_ctrl_pbmc is cut to 6 000 cells. Silhouette and "
     "Calinski-Harabasz of the clusters in each embedding.",
     data={name: real(name) for name in TEN},
     methods={
@@ -86,10 +85,9 @@ CLEAR = Borrowed(
     title="8a. Clusters of real sets",
     paper="CLEAR, fig. 2A",
     published="K-means on ten sets; 4.56 % more ARI on average than the second best method, scDHA.",
-    here="The rows of `benchmarks.quality`, k-means with the true number. None of the sets is one of the paper's but "
-    "yan "
-    "and deng (their names; the paper gives no figure of theirs in its text). The "
-    "published preset on all sets takes longer than two hours and is run on the small ones.",
+    here="Rows of `benchmarks.quality`, k-means with the true number. Which ten sets the paper took is in its "
+    "supplement; yan and deng may be among them. The published presets take minutes per run and are run on the small "
+    "sets only.",
     key=quality.Job._fields,
     all_jobs=tuple(
         quality.Job(name, method, uses_batch=False, seed=seed)

@@ -13,9 +13,8 @@ EXPERIMENT = Borrowed(
     paper="CLEAR, fig. 6",
     published="1.46 million cells in 3 h on one V100 GPU, 40 clusters.",
     here="Rows of `benchmarks.scale`: simulated cells with 20 000 genes, read from a file or held in memory, 2 000 "
-    "genes, "
-    'preset `"default"` (its training does not grow with the cells), two threads. The million: '
-    "`python -m benchmarks.scale`, which needs 11 GB of disk. Nothing is clustered or annotated.",
+    'genes, preset `"default"` (its training does not grow with the cells), two threads. The million: `python -m '
+    "benchmarks.scale`, which needs 11 GB of disk. Nothing is clustered or annotated.",
     key=scale.Job._fields,
     all_jobs=tuple(
         scale.Job(place, "clear", n, 20_000, 2_000, 0, 2)

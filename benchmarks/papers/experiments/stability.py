@@ -32,8 +32,8 @@ EXPERIMENT = Experiment(
     published="The coefficient of variation over three runs is average among the methods, larger with Leiden than with "
     "k-means. Half of the cells cost 5 points of ARI; with a quarter ARI is 0.67, silhouette 0.56.",
     here="Four sets, two of them the paper's, cut to 2 000 genes; each seed draws its own stratified part. The "
-    "coefficient "
-    "of variation is that of all cells. `tl.stability` gives it for your own data, with what all runs agree on.",
+    "coefficient of variation is that of all cells. `tl.stability` gives it for your own data, with what all runs "
+    "agree on.",
     data={f"{name}, {percent} %": _part(name, percent) for name in _SETS for percent in _FRACTIONS},
     methods={name: usual(name) for name in ("PCA", _SC, "contrastive-sc", "scclr")},
     score=clusters,

@@ -19,9 +19,8 @@ EXPERIMENT = Experiment(
     name="clear_steps",
     title="12c. CLEAR's program, trained longer",
     paper="CLEAR, Methods",
-    published="100 epochs (program) or 200 (paper) with momentum 0.999: on a few hundred or thousand cells that is "
-    "100 to "
-    "1 000 steps, after which the key encoder, whose output is the embedding, is still mostly its random start.",
+    published="100 epochs (program) or 200 (paper) with momentum 0.999: on a few hundred or thousand cells that is 100 "
+    "to 1 000 steps, after which the key encoder, whose output is the embedding, is still mostly its random start.",
     here='Preset `"code"` with 1, 10, 30 and 100 times its epochs, k-means with the true number; PCA beside.',
     data={name: real(name) for name in ("deng", "yan", "kang_ifnb_muscat")},
     methods={
