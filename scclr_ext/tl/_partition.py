@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _MANY_CELLS = 50_000
 """Above this, k-means works on minibatches and Ward's method along the neighbour graph."""
 _BANDWIDTH_SAMPLE = 1_000
+_SHIFTED_SAMPLE = 500
+"""Cells that MeanShift starts from where there are many: enough to meet every mode of more than a few cells."""
 _THREAD = 1e-6
 """Next to nothing: the weights of a neighbour graph go up to 1."""
 
@@ -126,7 +128,11 @@ def _gaussian_mixture(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
 
 def _mean_shift(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
     bandwidth = estimate_bandwidth(rep, n_samples=min(len(rep), _BANDWIDTH_SAMPLE), random_state=seed)
-    return MeanShift(bandwidth=bandwidth or None, bin_seeding=len(rep) > _BANDWIDTH_SAMPLE).fit_predict(rep)
+    seeds = None  # every cell
+    if len(rep) > _BANDWIDTH_SAMPLE:
+        # A sample of them. Not scikit-learn's bins: in 60 dimensions no cell may be near the corner it is rounded to.
+        seeds = rep[np.random.default_rng(seed).choice(len(rep), min(len(rep), _SHIFTED_SAMPLE), replace=False)]
+    return MeanShift(bandwidth=bandwidth or None, seeds=seeds).fit_predict(rep)
 
 
 def _spectral(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
