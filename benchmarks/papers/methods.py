@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scanpy as sc
+from anndata import AnnData
 
 import scclr_ext as clr
 from benchmarks.papers._experiment import Method
@@ -19,7 +21,6 @@ from scclr_ext.engine.augment import GaussianNoise, Mask, Views
 from scclr_ext.engine.methods import METHODS, ContrastiveSC, ContrastiveSCConfig
 
 if TYPE_CHECKING:
-    from anndata import AnnData
     from torch import Generator
 
     from scclr_ext.engine.config import MethodConfig
@@ -56,6 +57,28 @@ def two_components() -> Method:
 
     def embed(adata: AnnData, seed: int) -> np.ndarray:
         return quality.pca(adata, seed, None)[:, :2]
+
+    return Method(embed)
+
+
+def clear_as_run() -> Method:
+    """CLEAR's program with the input its instructions make: filtered, logarithms before normalising, scaled.
+
+    Cells with fewer than 200 genes are lost to the scores as well.
+    """
+
+    def embed(adata: AnnData, seed: int) -> np.ndarray:
+        adata._inplace_subset_obs(sc.pp.filter_cells(adata, min_genes=200, inplace=False)[0])
+        work = AnnData(adata.X.copy(), obs=adata.obs[[]], var=adata.var[[]])
+        sc.pp.filter_genes(work, min_cells=3)
+        sc.pp.log1p(work)
+        sc.pp.highly_variable_genes(work, min_mean=0.0125, max_mean=3, min_disp=0.5)
+        sc.pp.normalize_total(work, target_sum=1e4, exclude_highly_expressed=True)
+        work = work[:, work.var["highly_variable"]].copy()
+        sc.pp.scale(work, max_value=10)
+        config = replace(METHODS["clear"].presets["code"], scale=False)
+        clr.tl.contrastive_embed(work, config, mask_var=None, random_state=seed, device="cpu", progress=False)
+        return work.obsm["X_clr"]
 
     return Method(embed)
 
