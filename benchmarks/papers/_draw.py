@@ -109,10 +109,11 @@ def dots(
     where: Mapping[str, object] | None = None,
     published: Mapping[str, tuple[float, str]] | None = None,
     zero: bool = False,
+    log: tuple[str, ...] = (),
 ) -> Callable[[pd.DataFrame], Figure]:
     """A panel per score, a row per method, a dot per set (mean of its seeds) and a bar for the mean of the sets.
 
-    `published` draws a line ``(x, text)`` in a panel.
+    `published` draws a line ``(x, text)`` in a panel; panels named in `log` have a logarithmic axis.
     """
 
     def draw(results: pd.DataFrame) -> Figure:
@@ -132,6 +133,8 @@ def dots(
                 at, text = published[label]
                 ax.axvline(at, color="black", ls="--", lw=1)
                 ax.text(at, len(names) - 0.4, f" {text}", fontsize=8, va="bottom", ha="center")
+            if label in log:
+                ax.set_xscale("log")
             if zero:
                 ax.axvline(0, color="0.6", lw=0.8)
             ax.set_yticks(range(len(names)), [str(name) for name in names])

@@ -85,8 +85,6 @@ class Beside:
     value: str
     where: Mapping[str, object] = field(default_factory=dict)
     digits: int = 2
-    how: str = "mean"
-    times: float = 1.0
 
     def row(self, results: pd.DataFrame) -> tuple[str, str, str, str]:
         """What, published, here, number of runs and of data sets."""
@@ -96,8 +94,10 @@ class Beside:
             return self.what, self.paper, "not yet run", "0"
         # Every set counts once, however many seeds it has.
         key = "data" if "data" in part else "set"
-        mean = float(part.groupby(key)[self.value].agg(self.how).mean()) * self.times
-        return self.what, self.paper, f"{mean:.{self.digits}f}", f"{len(values)} on {part[key].nunique()} sets"
+        n_sets = part[key].nunique()
+        mean = part.groupby(key)[self.value].mean().mean()
+        runs = f"{len(values)}" if n_sets == 1 else f"{len(values)} on {n_sets} sets"
+        return self.what, self.paper, f"{mean:.{self.digits}f}", runs
 
 
 def beside(figures: tuple[Beside, ...], results: pd.DataFrame) -> str:
@@ -105,7 +105,9 @@ def beside(figures: tuple[Beside, ...], results: pd.DataFrame) -> str:
     if not figures:
         return ""
     rows = [figure.row(results) for figure in figures]
-    table = pd.DataFrame([row[1:] for row in rows], columns=["published", "here", "runs"], index=[r[0] for r in rows])
+    table = pd.DataFrame(
+        [row[1:] for row in rows], columns=["paper or program", "here", "runs"], index=[r[0] for r in rows]
+    )
     return markdown(table, corner="") + "\n"
 
 

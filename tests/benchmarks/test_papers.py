@@ -142,7 +142,7 @@ def test_the_page_says_what_was_measured_beside_what_was_published(tmp_path) -> 
     report.write([experiment], tmp_path / "docs", tmp_path)
     text = (tmp_path / "docs" / "tables" / "papers_toy.md").read_text()
     assert "4 of 8 runs are here" in text
-    assert "| ours on a | 0.77 | 0.70 | 2 on 1 sets |" in text
+    assert "| ours on a | 0.77 | 0.70 | 2 |" in text
     assert "| ours on b | 0.11 | not yet run | 0 |" in text
     assert "| b | 0.50 | – | 1 |\n| a | 0.25 | 0.70 ± 0.14 | 1 to 2 |" in text  # the experiment's order
     assert "| PCA | 0.38 | 2 |\n| ours | 0.70 | 2 |" in text

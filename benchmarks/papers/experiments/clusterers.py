@@ -23,7 +23,7 @@ def _figure(rows: pd.DataFrame) -> object:
             for name in SEVEN
         ]
     )
-    return _draw.dots({"ARI": "ari", "seconds": "seconds"}, rows="clusterer")(long)
+    return _draw.dots({"ARI": "ari", "seconds": "seconds"}, rows="clusterer", log=("seconds",))(long)
 
 
 EXPERIMENT = Experiment(
