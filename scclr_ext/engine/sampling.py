@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
+    from numpy.typing import NDArray
     from torch import Generator, Tensor
+
+
+_SMALL = 8
+"""A batch below this part of a minibatch is too small for minibatches of its own."""
 
 
 class Sampler(Protocol):
@@ -62,32 +67,44 @@ class WithinBatches:
     Parameters
     ----------
     codes
-        Batch of each cell, shape ``(cells,)``, integers. A batch of a single cell has no one to be compared with;
-        its cell joins the minibatches of the largest batch.
+        Batch of each cell, shape ``(cells,)``, integers, none of a single cell: see :func:`join_small`.
     batch_size
         Cells per minibatch; a smaller batch is one minibatch.
+    drop_last
+        Leave out the cells of a batch's last, smaller minibatch (other ones every epoch).
     """
 
-    def __init__(self, codes: np.ndarray, batch_size: int) -> None:
+    def __init__(self, codes: np.ndarray, batch_size: int, *, drop_last: bool = False) -> None:
         codes_ = torch.as_tensor(codes, dtype=torch.long).clone()
-        sizes = torch.bincount(codes_)
-        codes_[(sizes == 1)[codes_]] = sizes.argmax()
         self.batches: Tensor | None = codes_
         self.groups = [(codes_ == code).nonzero().squeeze(1) for code in codes_.unique()]
         self.batch_size = batch_size
+        self.drop_last = drop_last
 
     @property
     def steps_per_epoch(self) -> int:
         """Minibatches in one epoch."""
-        return sum(len(cut(group, self.batch_size)) for group in self.groups)
+        return sum(len(cut(group, self.batch_size, drop_last=self.drop_last)) for group in self.groups)
 
     def epoch(self, generator: Generator) -> Iterator[Tensor]:
         """Yield the cell indices of each minibatch of one epoch, the batches in random order."""
         parts: list[Tensor] = []
         for group in self.groups:
-            parts += cut(group[torch.randperm(len(group), generator=generator)], self.batch_size)
+            order = group[torch.randperm(len(group), generator=generator)]
+            parts += cut(order, self.batch_size, drop_last=self.drop_last)
         for i in torch.randperm(len(parts), generator=generator).tolist():
             yield parts[i]
+
+
+def join_small(codes: NDArray[np.int64], batch_size: int) -> NDArray[np.int64]:
+    """Return the codes with the cells of very small batches counted to the largest one.
+
+    A few cells have few others to be told from, and yet a minibatch of theirs would weigh as much as any. Too small is
+    below an eighth of a minibatch (or of the largest batch, where that is smaller), and a single cell always.
+    """
+    names, places, sizes = np.unique(codes, return_inverse=True, return_counts=True)
+    fewest = max(2, min(batch_size, int(sizes.max())) // _SMALL)
+    return np.where(sizes < fewest, names[sizes.argmax()], names)[places]
 
 
 class Minibatches:

@@ -11,7 +11,7 @@ from scclr_ext.engine.hold import hold, pieces_of
 from scclr_ext.engine.moments import Moments, gene_moments, mean_and_sd
 from scclr_ext.engine.pools import PooledSource, Pools
 from scclr_ext.engine.prefetch import prefetch
-from scclr_ext.engine.sampling import Sampler, Shuffled, WithinBatches
+from scclr_ext.engine.sampling import Sampler, Shuffled, WithinBatches, join_small
 from scclr_ext.engine.source import as_source
 
 if TYPE_CHECKING:
@@ -90,10 +90,12 @@ def training_set(
     """
     cells = _choose(config, matrix.shape[0], seeds)
     seen = None if batches is None else batches[cells]
+    n, size, drop_last = len(cells), config.batch_size, config.drop_last
+    if seen is not None:
+        seen = join_small(seen, size)
     if seen is not None and len(np.unique(seen)) < 2:
         seen = None  # one batch is no batch
-    n, size, drop_last = len(cells), config.batch_size, config.drop_last
-    groups = None if seen is None else WithinBatches(seen, size)
+    groups = None if seen is None else WithinBatches(seen, size, drop_last=drop_last)
     held = hold(matrix, cells, max_bytes, progress=progress)
     if held.matrix is not None:
         sampler: Sampler = groups or Shuffled(n, size, drop_last=drop_last)
@@ -118,7 +120,7 @@ def training_set(
         size,
         held.n_fitting // _POOLS,
         batches=None if groups is None else groups.batches,
-        drop_last=drop_last and groups is None,
+        drop_last=drop_last,
     )
     return TrainingSet(cells, None, *mean_and_sd(moments), seen, pooled, pools)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,7 +70,7 @@ def check_sample_size(sample_size: int | None) -> None:
 
 
 def _one_dimensional(labels: ArrayLike, name: str) -> pd.Series:
-    if labels is None or isinstance(labels, str | bytes) or np.isscalar(labels):
+    if isinstance(labels, str | bytes | NoneType) or np.isscalar(labels):
         msg = f"`{name}` is {labels!r}; give a sequence with one label per cell."
         raise TypeError(msg)
     # A list goes through pandas, since NumPy would turn [1, "a"] into two strings.

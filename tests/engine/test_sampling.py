@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator
 
-from scclr_ext.engine.sampling import Shuffled, WithinBatches
+from scclr_ext.engine.sampling import Shuffled, WithinBatches, join_small
 
 
 def epoch(sampler, seed: int = 0) -> list[list[int]]:
@@ -76,29 +76,39 @@ def test_the_order_is_random_and_repeats_under_its_seed() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(codes=st.lists(st.integers(0, 4), min_size=2, max_size=60), size=st.integers(2, 20), seed=st.integers(0, 99))
-def test_batches_never_mix(codes, size, seed) -> None:
-    codes_ = np.array(codes)
-    sampler = WithinBatches(codes_, size)
+@given(
+    codes=st.lists(st.integers(0, 4), min_size=2, max_size=60),
+    size=st.integers(2, 20),
+    seed=st.integers(0, 99),
+    drop_last=st.booleans(),
+)
+def test_batches_never_mix(codes, size, seed, drop_last) -> None:
+    joined = join_small(np.array(codes), size)
+    sampler = WithinBatches(joined, size, drop_last=drop_last)
     parts = epoch(sampler, seed)
-    assert sorted(flat(parts)) == list(range(len(codes_)))
+    shown = flat(parts)
     assert len(parts) == sampler.steps_per_epoch
-    counts = Counter(codes)
+    assert len(set(shown)) == len(shown)
+    if drop_last:
+        assert all(len(part) == min(size, Counter(joined)[joined[part[0]]]) for part in parts)
+    else:
+        assert sorted(shown) == list(range(len(codes)))
     for part in parts:
         assert 2 <= len(part) <= size + 1
-        kept = {int(c) for c in codes_[part] if counts[int(c)] > 1}
-        assert len(kept) <= 1
+        assert len(set(joined[part])) == 1
 
 
-def test_a_batch_of_one_cell_joins_the_largest() -> None:
-    codes = np.array([0, 0, 0, 1, 2, 2, 2, 2, 3])
-    for part in epoch(WithinBatches(codes, 10)):
-        assert set(part) in ({0, 1, 2}, {3, 4, 5, 6, 7, 8})
-    assert codes.tolist() == [0, 0, 0, 1, 2, 2, 2, 2, 3], "the caller's codes stay as they were"
+def test_very_small_batches_join_the_largest() -> None:
+    codes = np.repeat([0, 1, 2, 3, 4], [7, 1, 100, 8, 31])
+    joined = join_small(codes, 64)
+    assert joined.tolist() == np.repeat([2, 2, 2, 3, 4], [7, 1, 100, 8, 31]).tolist(), "64 / 8 is enough"
+    assert join_small(codes, 1000).tolist() == np.repeat([2, 2, 2, 2, 4], [7, 1, 100, 8, 31]).tolist(), "100 / 8 is not"
+    assert join_small(codes, 2).tolist() == np.repeat([0, 2, 2, 3, 4], [7, 1, 100, 8, 31]).tolist(), "one cell never is"
+    assert codes.tolist() == np.repeat([0, 1, 2, 3, 4], [7, 1, 100, 8, 31]).tolist(), "the caller's codes stay"
 
 
 def test_only_batches_of_one_cell() -> None:
-    assert [sorted(part) for part in epoch(WithinBatches(np.arange(5), 10))] == [[0, 1, 2, 3, 4]]
+    assert len(set(join_small(np.arange(5), 10))) == 1
 
 
 def test_codes_need_not_be_consecutive() -> None:
@@ -119,5 +129,5 @@ def test_the_batches_come_in_random_order() -> None:
 
 def test_the_batches_a_sampler_tells() -> None:
     assert Shuffled(5, 2).batches is None
-    told = WithinBatches(np.array([0, 0, 3, 1, 1, 1]), 10).batches
-    assert told.tolist() == [0, 0, 1, 1, 1, 1], "a batch of one cell has joined the largest"
+    told = WithinBatches(np.array([0, 0, 3, 1, 3, 1]), 10).batches
+    assert told.tolist() == [0, 0, 3, 1, 3, 1]
