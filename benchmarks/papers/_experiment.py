@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.figure import Figure
 
-    from benchmarks.papers._shown import Beside, Table
+    from benchmarks.papers._beside import Beside
+    from benchmarks.papers._shown import Table
 
 RESULTS = Path(__file__).with_name("results")
 

@@ -1,4 +1,4 @@
-"""Tables of an experiment: means over seeds with the number of runs beside them, and the published figures."""
+"""Tables of an experiment: means over seeds with the number of runs beside them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Table:
     digits: int = 2
 
     def text(self, results: pd.DataFrame) -> str:
-        """Write the table as Markdown; empty where there is nothing to show."""
+        """Write the table as Markdown; empty where there is nothing to show, such as the variation of single runs."""
         part = pick(results, self.where)
         values = self.values or {self.value: self.value}
         values = {name: column for name, column in values.items() if column in part and part[column].notna().any()}
@@ -53,6 +53,8 @@ class Table:
                         columns[str(method)] = cells.xs(method, level=1)
                 counts += [found.size().groupby(level=0).min(), found.size().groupby(level=0).max()]
         runs = pd.concat(counts, axis=1)
+        if all((column == "–").all() for column in columns.values()):
+            return ""
         columns["runs"] = pd.Series(
             [_span(low, high) for low, high in zip(runs.min(axis=1), runs.max(axis=1), strict=True)], index=runs.index
         )
@@ -74,41 +76,6 @@ class Table:
 
     def _number(self, value: float) -> str:
         return "–" if pd.isna(value) else f"{value:.{self.digits}f}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Beside:
-    """A published figure, and the mean of the rows that stand for it here."""
-
-    what: str
-    paper: str
-    value: str
-    where: Mapping[str, object] = field(default_factory=dict)
-    digits: int = 2
-
-    def row(self, results: pd.DataFrame) -> tuple[str, str, str, str]:
-        """What, published, here, number of runs and of data sets."""
-        part = pick(results, self.where)
-        values = part[self.value].dropna() if self.value in part else pd.Series(dtype=float)
-        if values.empty:
-            return self.what, self.paper, "not yet run", "0"
-        # Every set counts once, however many seeds it has.
-        key = "data" if "data" in part else "set"
-        n_sets = part[key].nunique()
-        mean = part.groupby(key)[self.value].mean().mean()
-        runs = f"{len(values)}" if n_sets == 1 else f"{len(values)} on {n_sets} sets"
-        return self.what, self.paper, f"{mean:.{self.digits}f}", runs
-
-
-def beside(figures: tuple[Beside, ...], results: pd.DataFrame) -> str:
-    """Write the published figures and ours as Markdown."""
-    if not figures:
-        return ""
-    rows = [figure.row(results) for figure in figures]
-    table = pd.DataFrame(
-        [row[1:] for row in rows], columns=["paper or program", "here", "runs"], index=[r[0] for r in rows]
-    )
-    return markdown(table, corner="") + "\n"
 
 
 def pick(results: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:

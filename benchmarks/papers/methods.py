@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +17,10 @@ from anndata import AnnData
 import scclr_ext as clr
 from benchmarks.papers._experiment import Method
 from benchmarks.quality import methods as quality
-from scclr_ext.engine.augment import GaussianNoise, Mask, Views
-from scclr_ext.engine.methods import METHODS, ContrastiveSC, ContrastiveSCConfig
+from scclr_ext.engine.methods import METHODS
 
 if TYPE_CHECKING:
-    from torch import Generator
-
     from scclr_ext.engine.config import MethodConfig
-    from scclr_ext.engine.methods import DataInfo
 
 SCVI_PYTHON = os.environ.get("SCVI_PYTHON", sys.executable)
 
@@ -98,28 +94,6 @@ def scvi() -> Method:
 
     return Method(embed)
 
-
-@dataclass(frozen=True, kw_only=True)
-class NoisyConfig(ContrastiveSCConfig):
-    """contrastive-sc whose views have noise added to every gene."""
-
-    noise_sd: float = 0.1
-
-
-class Noisy(ContrastiveSC):
-    """Dropout, then noise."""
-
-    def __init__(self, config: NoisyConfig, data: DataInfo, generator: Generator) -> None:
-        super().__init__(config, data, generator)
-        self.views = Views([Mask(config.dropout, rescale=True), GaussianNoise(1.0, sd=config.noise_sd)])
-
-
-def _build(config: ContrastiveSCConfig, data: DataInfo, generator: Generator) -> ContrastiveSC:
-    build = Noisy if isinstance(config, NoisyConfig) else ContrastiveSC
-    return build(config, data, generator)
-
-
-METHODS["contrastive-sc"] = METHODS["contrastive-sc"]._replace(build=_build)
 
 if __name__ == "__main__":
     import anndata as ad

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from benchmarks.papers._draw import COLORS
+from benchmarks.papers._beside import beside
 from benchmarks.papers._experiment import Borrowed
-from benchmarks.papers._shown import beside
+from benchmarks.papers.draw import COLORS
 from benchmarks.papers.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:

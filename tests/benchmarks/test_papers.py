@@ -15,8 +15,9 @@ pytest.importorskip("benchmarks.papers", reason="the benchmarks are not part of 
 from benchmarks._resumable import measure_missing
 from benchmarks.papers import __main__ as papers
 from benchmarks.papers import _run, report
+from benchmarks.papers._beside import Beside
 from benchmarks.papers._experiment import Borrowed, Data, Experiment, Method, Run
-from benchmarks.papers._shown import Beside, Table
+from benchmarks.papers._shown import Table
 from benchmarks.papers.data import real, stratified, two_batches, write_tiny
 from benchmarks.papers.experiments import EXPERIMENTS
 from benchmarks.papers.experiments.leiden_sweep import unfold

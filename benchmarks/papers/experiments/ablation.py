@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
 from benchmarks.papers._experiment import Experiment
 from benchmarks.papers._shown import Table
 from benchmarks.papers.data import real
@@ -59,7 +59,7 @@ STEPS = Experiment(
             values={"ARI, k-means": "kmeans_ari", "NMI, k-means": "kmeans_nmi", "ARI, Leiden": "leiden_ari"},
         ),
     ),
-    figure=_draw.dots({"ARI, k-means": "kmeans_ari", "NMI, k-means": "kmeans_nmi", "ARI, Leiden": "leiden_ari"}),
+    figure=draw.dots({"ARI, k-means": "kmeans_ari", "NMI, k-means": "kmeans_nmi", "ARI, Leiden": "leiden_ari"}),
 )
 
 STRENGTH = Experiment(
@@ -84,5 +84,5 @@ STRENGTH = Experiment(
     seeds=3,
     quick=("probability 1", "rates times 0.5"),
     tables=(Table(title="ARI, k-means with the true number", value="kmeans_ari", rows="method", columns="data"),),
-    figure=_draw.dots({"ARI, k-means": "kmeans_ari", "NMI, k-means": "kmeans_nmi", "ARI, Leiden": "leiden_ari"}),
+    figure=draw.dots({"ARI, k-means": "kmeans_ari", "NMI, k-means": "kmeans_nmi", "ARI, Leiden": "leiden_ari"}),
 )

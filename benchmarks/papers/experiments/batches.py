@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
 from benchmarks.papers._experiment import Borrowed, Experiment
 from benchmarks.papers._shown import Table
 from benchmarks.papers.data import two_batches
@@ -55,7 +55,7 @@ REAL = Borrowed(
         Table(title="f1_ARI", value="f1_ARI"),
         Table(title="f1_ASW", value="f1_ASW"),
     ),
-    figure=_draw.dots({"f1_ARI": "f1_ARI", "f1_ASW": "f1_ASW"}),
+    figure=draw.dots({"f1_ARI": "f1_ARI", "f1_ASW": "f1_ASW"}),
 )
 
 SIMULATED = Experiment(
@@ -81,5 +81,5 @@ SIMULATED = Experiment(
     seeds=3,
     quick=("PCA",),
     tables=(Table(title="CLEAR's six scores", rows="method", values={score: score for score in SIX}),),
-    figure=_draw.dots({score: score for score in ("cARI", "1-bARI", "f1_ARI", "f1_ASW")}),
+    figure=draw.dots({score: score for score in ("cARI", "1-bARI", "f1_ARI", "f1_ASW")}),
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
+from benchmarks.papers._beside import Beside
 from benchmarks.papers._experiment import Experiment
-from benchmarks.papers._shown import Beside, Table
+from benchmarks.papers._shown import Table
 from benchmarks.papers.data import real
 from benchmarks.papers.methods import usual
 from benchmarks.papers.scores import SEVEN, seven
@@ -23,7 +24,7 @@ def _figure(rows: pd.DataFrame) -> object:
             for name in SEVEN
         ]
     )
-    return _draw.dots({"ARI": "ari", "seconds": "seconds"}, rows="clusterer", log=("seconds",))(long)
+    return draw.dots({"ARI": "ari", "seconds": "seconds"}, rows="clusterer", log=("seconds",))(long)
 
 
 EXPERIMENT = Experiment(

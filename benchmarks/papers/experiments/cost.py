@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
+from benchmarks.papers._beside import Beside
 from benchmarks.papers._experiment import Data, Experiment
-from benchmarks.papers._shown import Beside, Table
+from benchmarks.papers._shown import Table
 from benchmarks.papers.methods import ours, usual
 from scclr_ext.datasets import simulate_cells
 from scclr_ext.engine.methods import METHODS
@@ -73,7 +74,7 @@ CELLS = Experiment(
             values={"embedding": "seconds", "k-means": "kmeans_seconds", "Leiden": "leiden_seconds"},
         ),
     ),
-    figure=_draw.lines(
+    figure=draw.lines(
         "n_cells",
         {"seconds": "seconds"},
         xlabel="cells",
@@ -95,5 +96,5 @@ GENES = Experiment(
     seeds=1,
     quick=(_SC,),
     tables=(Table(title="Seconds to prepare and embed", value="seconds", digits=1),),
-    figure=_draw.lines("genes", {"seconds": "seconds"}, xlabel="genes", log=True, log_y=True),
+    figure=draw.lines("genes", {"seconds": "seconds"}, xlabel="genes", log=True, log_y=True),
 )

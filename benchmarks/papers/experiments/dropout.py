@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.dropout import __main__ as dropout
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
 from benchmarks.papers._experiment import Borrowed
 from benchmarks.papers._shown import Table
 
@@ -32,5 +32,5 @@ EXPERIMENT = Borrowed(
         Table(title="ARI by percent dropped", value="kmeans_ari", rows="percent"),
         Table(title="ARI at 80 %", value="kmeans_ari", rows="set", where={"percent": 80}),
     ),
-    figure=_draw.lines("percent", {"ARI, k-means": "kmeans_ari"}, xlabel="% of the non-zero counts dropped"),
+    figure=draw.lines("percent", {"ARI, k-means": "kmeans_ari"}, xlabel="% of the non-zero counts dropped"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
 from benchmarks.papers._experiment import Experiment
 from benchmarks.papers._shown import Table
 from benchmarks.papers.data import real
@@ -34,7 +34,7 @@ EXPERIMENT = Experiment(
         Table(title="Silhouette, k-means", value="kmeans_silhouette"),
         Table(title="Seconds to prepare and embed", value="seconds", digits=1),
     ),
-    figure=_draw.lines(
+    figure=draw.lines(
         "epochs", {"ARI, k-means": "kmeans_ari", "silhouette": "kmeans_silhouette"}, xlabel="epochs", by="set"
     ),
 )

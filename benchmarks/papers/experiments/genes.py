@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.genes.__main__ import RESULTS as WITHOUT_LABELS
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
+from benchmarks.papers._beside import Beside
 from benchmarks.papers._experiment import Experiment
-from benchmarks.papers._shown import Beside, Table
+from benchmarks.papers._shown import Table
 from benchmarks.papers.data import real
 from benchmarks.papers.methods import ours
 from benchmarks.papers.scores import clusters
@@ -53,5 +54,5 @@ EXPERIMENT = Experiment(
         Table(title="ARI, k-means with the true number", value="kmeans_ari"),
         Table(title="Silhouette, k-means", value="kmeans_silhouette"),
     ),
-    figure=_draw.dots({"ARI, k-means": "kmeans_ari", "silhouette": "kmeans_silhouette", "NMI": "kmeans_nmi"}),
+    figure=draw.dots({"ARI, k-means": "kmeans_ari", "silhouette": "kmeans_silhouette", "NMI": "kmeans_nmi"}),
 )

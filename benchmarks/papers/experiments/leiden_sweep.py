@@ -10,10 +10,10 @@ import pandas as pd
 from anndata import AnnData
 
 import scclr_ext as clr
-from benchmarks.papers._draw import COLORS, _tidy
 from benchmarks.papers._experiment import Experiment
 from benchmarks.papers._shown import Table
 from benchmarks.papers.data import real
+from benchmarks.papers.draw import COLORS, tidy
 from benchmarks.papers.methods import usual
 from benchmarks.quality.scores import leiden
 from scclr_ext import metrics
@@ -66,7 +66,7 @@ def _figure(rows: pd.DataFrame) -> Figure:
     left.axvline(first["n_types"].iloc[0], color="0.5", ls="--", lw=1, label="number of types")
     left.legend(frameon=False, fontsize=9)
     left.set_title(first["data"].iloc[0], loc="left", fontsize=10, fontweight="bold")
-    _tidy(left, "clusters that Leiden finds", "ARI")
+    tidy(left, "clusters that Leiden finds", "ARI")
     river = first[first["method"] == _RIVER] if (first["method"] == _RIVER).any() else first[:1]
     clr.pl.cluster_flow(unfold(river["flow"].iloc[0]), "cell type", "cluster", ax=right, show=False)
     return figure

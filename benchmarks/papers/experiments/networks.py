@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
+from benchmarks.papers._beside import Beside
 from benchmarks.papers._experiment import Experiment
-from benchmarks.papers._shown import Beside, Table
+from benchmarks.papers._shown import Table
 from benchmarks.papers.data import real
 from benchmarks.papers.methods import ours
 from benchmarks.papers.scores import clusters
@@ -51,7 +52,7 @@ SHAPES = Experiment(
         Table(title="ARI by size of the embedding (mean of all with it)", rows="size", values={"ARI": "kmeans_ari"}),
         Table(title="ARI, k-means with the true number", value="kmeans_ari", rows="method", columns="data"),
     ),
-    figure=_draw.dots({"ARI, k-means": "kmeans_ari", "silhouette, k-means": "kmeans_silhouette"}),
+    figure=draw.dots({"ARI, k-means": "kmeans_ari", "silhouette, k-means": "kmeans_silhouette"}),
 )
 
 RATES = Experiment(
@@ -69,7 +70,7 @@ RATES = Experiment(
     seeds=3,
     quick=("rate 0.001",),
     tables=(Table(title="ARI, k-means with the true number", value="kmeans_ari"),),
-    figure=_draw.lines(
+    figure=draw.lines(
         "learning_rate",
         {"ARI, k-means": "kmeans_ari", "silhouette, k-means": "kmeans_silhouette"},
         xlabel="learning rate",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
+from benchmarks.papers._beside import Beside
 from benchmarks.papers._experiment import Borrowed, Experiment
-from benchmarks.papers._shown import Beside, Table
+from benchmarks.papers._shown import Table
 from benchmarks.papers.data import TEN, real
 from benchmarks.papers.methods import scvi, two_components, usual
 from benchmarks.papers.scores import all_ways
@@ -76,7 +77,7 @@ EXPERIMENT = Experiment(
         ),
         Table(title="Seconds, preparing and embedding, one thread of a shared machine", value="seconds", digits=1),
     ),
-    figure=_draw.dots({"ARI, k-means": "kmeans_ari", "ARI, Leiden": "leiden_ari", "ARI, chosen": "chosen_ari"}),
+    figure=draw.dots({"ARI, k-means": "kmeans_ari", "ARI, Leiden": "leiden_ari", "ARI, chosen": "chosen_ari"}),
 )
 
 _FIG_2A = ("PCA", "clear", "clear (code)", "scclr", "contrastive-sc (code)")
@@ -104,5 +105,5 @@ CLEAR = Borrowed(
         Table(title="ARI, k-means with the true number", value="kmeans_ari"),
         Table(title="NMI, k-means with the true number", value="kmeans_nmi"),
     ),
-    figure=_draw.dots({"ARI, k-means": "kmeans_ari", "NMI, k-means": "kmeans_nmi", "ARI, Leiden": "leiden1_ari"}),
+    figure=draw.dots({"ARI, k-means": "kmeans_ari", "NMI, k-means": "kmeans_nmi", "ARI, Leiden": "leiden1_ari"}),
 )

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import brentq
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
+from benchmarks.papers._beside import Beside
 from benchmarks.papers._experiment import Experiment
-from benchmarks.papers._shown import Beside, Table
+from benchmarks.papers._shown import Table
 from benchmarks.papers.data import simulated
 from benchmarks.papers.methods import ours, two_components, usual
 from benchmarks.papers.scores import all_ways
@@ -79,7 +80,7 @@ BALANCED = Experiment(
     score=all_ways,
     quick=("PCA", "contrastive-sc (code)"),
     tables=_TABLES,
-    figure=_draw.dots(_SCORES | {"error of Leiden's number": "leiden_error"}, zero=True),
+    figure=draw.dots(_SCORES | {"error of Leiden's number": "leiden_error"}, zero=True),
 )
 
 IMBALANCED = Experiment(
@@ -108,5 +109,5 @@ IMBALANCED = Experiment(
         ),
     ),
     tables=_TABLES,
-    figure=_draw.dots(_SCORES | {"error of Leiden's number": "leiden_error"}, zero=True),
+    figure=draw.dots(_SCORES | {"error of Leiden's number": "leiden_error"}, zero=True),
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
+from benchmarks.papers._beside import Beside
 from benchmarks.papers._experiment import Borrowed
-from benchmarks.papers._shown import Beside, Table
+from benchmarks.papers._shown import Table
 from benchmarks.scale import __main__ as scale
 
 EXPERIMENT = Borrowed(
@@ -48,7 +49,7 @@ EXPERIMENT = Borrowed(
             },
         ),
     ),
-    figure=_draw.lines(
+    figure=draw.lines(
         "cells",
         {"processor seconds to embed": "embed_cpu", "peak memory, GB": "gigabytes"},
         xlabel="cells",

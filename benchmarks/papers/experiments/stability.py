@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
+from benchmarks.papers._beside import Beside
 from benchmarks.papers._experiment import Experiment
-from benchmarks.papers._shown import Beside, Table
+from benchmarks.papers._shown import Table
 from benchmarks.papers.data import real
 from benchmarks.papers.methods import usual
 from benchmarks.papers.scores import clusters
@@ -58,7 +59,7 @@ EXPERIMENT = Experiment(
             digits=3,
         ),
     ),
-    figure=_draw.lines(
+    figure=draw.lines(
         "percent",
         {"ARI, k-means": "kmeans_ari", "silhouette, k-means": "kmeans_silhouette"},
         xlabel="% of the cells",

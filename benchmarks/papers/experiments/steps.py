@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
 from benchmarks.papers._experiment import Experiment
 from benchmarks.papers._shown import Table
 from benchmarks.papers.data import real
@@ -37,7 +37,7 @@ EXPERIMENT = Experiment(
         Table(title="ARI, Leiden at resolution 1", value="leiden_ari", rows="method", columns="data"),
         Table(title="Seconds", value="seconds", rows="method", columns="data", digits=0),
     ),
-    figure=_draw.lines(
+    figure=draw.lines(
         "times",
         {"ARI, k-means": "kmeans_ari", "ARI, Leiden": "leiden_ari"},
         xlabel="times 100 epochs",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from benchmarks.papers import _draw
+from benchmarks.papers import draw
 from benchmarks.papers._experiment import Experiment
+from benchmarks.papers._noisy import NoisyConfig
 from benchmarks.papers._shown import Table
 from benchmarks.papers.data import real
-from benchmarks.papers.methods import NoisyConfig, ours
+from benchmarks.papers.methods import ours
 from benchmarks.papers.scores import clusters
 from scclr_ext.engine.methods import METHODS
 
@@ -35,7 +36,7 @@ DROPOUT = Experiment(
     seeds=3,
     quick=("dropout 0.2", "dropout 0.9"),
     tables=_TABLES,
-    figure=_draw.lines("dropout", _PANELS, xlabel="share of the genes dropped", by="set"),
+    figure=draw.lines("dropout", _PANELS, xlabel="share of the genes dropped", by="set"),
 )
 
 NOISE = Experiment(
@@ -53,5 +54,5 @@ NOISE = Experiment(
     seeds=3,
     quick=("noise 0.5",),
     tables=_TABLES,
-    figure=_draw.lines("noise_sd", _PANELS, xlabel="standard deviation of the noise", by="set"),
+    figure=draw.lines("noise_sd", _PANELS, xlabel="standard deviation of the noise", by="set"),
 )
