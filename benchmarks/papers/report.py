@@ -75,7 +75,7 @@ def in_order(experiment: Experiment | Borrowed, rows: pd.DataFrame) -> pd.DataFr
     tiny = [] if rows["data"].isin(experiment.data).any() else rows["data"].unique().tolist()
     for column, names in (("data", [*experiment.data, *tiny]), ("method", list(experiment.methods))):
         rows = rows[rows[column].isin(names)]
-        rows = rows.assign(**{column: pd.Categorical(rows[column], names)}).sort_values(column, kind="stable")
+        rows = rows.assign(**{column: pd.Categorical(rows[column], names)})
     rows = rows.sort_values(["data", "method", "seed"])
     return rows.astype({"data": str, "method": str})
 
