@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.papers._experiment import Method
+from benchmarks.papers.methods import ours
 from scclr_ext.engine.augment import GaussianNoise, Mask, Views
 from scclr_ext.engine.methods import METHODS, ContrastiveSC, ContrastiveSCConfig
 
 if TYPE_CHECKING:
+    import numpy as np
+    from anndata import AnnData
     from torch import Generator
 
     from scclr_ext.engine.methods import DataInfo
@@ -29,9 +33,17 @@ class Noisy(ContrastiveSC):
         self.views = Views([Mask(config.dropout, rescale=True), GaussianNoise(1.0, sd=config.noise_sd)])
 
 
-def _build(config: ContrastiveSCConfig, data: DataInfo, generator: Generator) -> ContrastiveSC:
-    build = Noisy if isinstance(config, NoisyConfig) else ContrastiveSC
-    return build(config, data, generator)
+def noisy(sd: float) -> Method:
+    """contrastive-sc's program with normal noise of this standard deviation added to its views."""
+    config = NoisyConfig(**{**asdict(METHODS["contrastive-sc"].presets["code"]), "noise_sd": sd})
+    plain = ours(config, "contrastive-sc", noise_sd=sd)
 
+    def embed(adata: AnnData, seed: int) -> np.ndarray:
+        row = METHODS["contrastive-sc"]
+        METHODS["contrastive-sc"] = row._replace(build=Noisy)
+        try:
+            return plain.embed(adata, seed)
+        finally:
+            METHODS["contrastive-sc"] = row
 
-METHODS["contrastive-sc"] = METHODS["contrastive-sc"]._replace(build=_build)
+    return Method(embed, plain.facts)

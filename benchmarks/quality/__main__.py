@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _takes_batch(method: str) -> bool:
-    return method in {"Concord", "scVI", "scclr"}
+    return method in {"Concord", "scVI", "clear", "scclr"}
 
 
 def measure(job: Job, embeddings: Path | None) -> dict[str, object] | None:
