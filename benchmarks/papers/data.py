@@ -76,10 +76,11 @@ def simulated(n_cells: int, groups: int, mid: float, *, shares: Sequence[float] 
     return Data(load, {"groups": groups, "dropout_mid": mid})
 
 
-def two_batches() -> Data:
-    """Two batches of 600 cells: two types are in both, and one in each that is nearly alike to the other's.
+def two_batches(scale: float = 0.1) -> Data:
+    """Two batches of 600 cells: two types are in both, and each has one of its own.
 
     The design of the dendritic cells in CLEAR's paper: pDC and DoubleNeg shared, CD1C in one batch, CD141 in the other.
+    `scale` is Splatter's `batch.facScale`, how strong the batch effect is.
     """
 
     def load(seed: int) -> AnnData:
@@ -90,7 +91,7 @@ def two_batches() -> Data:
             n_batches=2,
             de_prob=[0.15, 0.15, 0.1, 0.1],
             de_facscale=0.4,
-            batch_facscale=0.25,
+            batch_facscale=scale,
             lib_loc=9.0,
             progress=False,
             random_state=seed,
@@ -102,7 +103,7 @@ def two_batches() -> Data:
         adata.obs["cell_type"] = types.map(names).astype("category")
         return adata[kept.to_numpy()].copy()
 
-    return Data(load, {"set": "simulated, two types in one batch each"})
+    return Data(load, {"batch_facscale": scale})
 
 
 def write_tiny(path: Path) -> None:
