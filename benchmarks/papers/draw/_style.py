@@ -20,6 +20,7 @@ COLORS = {
     "clear": "#E69F00",
     "clear (code)": "#CC79A7",
     "clear (paper)": "#9A4F7F",
+    "contrastive-sc (code), 300 epochs": "#0B3C5D",
     "scclr": "#D55E00",
     "Harmony": "#000000",
     "Concord": "#7A6A00",
