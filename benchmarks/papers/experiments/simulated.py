@@ -39,8 +39,8 @@ _TABLES = (
     Table(title="ARI, k-means with the true number", value="kmeans_ari"),
     Table(title="ARI, Leiden at resolution 1, 300 neighbours", value="leiden300_ari"),
     Table(
-        title="Means of the sets that each was run on: ARI of k-means, of Leiden at resolution 1 (15 neighbours; 300 as in the authors' program) and "
-        "of the number that `tl.contrastive_cluster` chooses; silhouette of the k-means clusters",
+        title="Means of the sets that each was run on: ARI of k-means, of Leiden at resolution 1 (15 neighbours; 300 "
+        "as in the authors' program) and of the number that `tl.contrastive_cluster` chooses; silhouette of k-means",
         rows="method",
         values={
             "k-means": "kmeans_ari",
