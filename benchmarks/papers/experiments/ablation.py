@@ -81,7 +81,7 @@ STRENGTH = Experiment(
         },
     },
     score=clusters,
-    seeds=3,
+    seeds=2,
     quick=("probability 1", "rates times 0.5"),
     tables=(Table(title="ARI, k-means with the true number", value="kmeans_ari", rows="method", columns="data"),),
     figure=draw.dots({"ARI, k-means": "kmeans_ari", "NMI, k-means": "kmeans_nmi", "ARI, Leiden": "leiden_ari"}),
