@@ -106,7 +106,8 @@ def training_set(
         msg = (
             f"The {n} cells of the training do not fit into the {max_bytes / 1e9:.3g} GB of "
             "`scclr_ext.settings.max_memory`, and this method looks neighbours up among them. Raise that, use fewer "
-            "genes, or train for fewer steps (`n_steps` instead of `n_epochs`), which needs fewer cells."
+            "genes, train for fewer steps (`n_steps` instead of `n_epochs`), which needs fewer cells, or give a config "
+            "without neighbours (for example ClearConfig(neighbor_probability=0, cross_batch_probability=0))."
         )
         raise ValueError(msg)
     moments = Moments(matrix.shape[1])

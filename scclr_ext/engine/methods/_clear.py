@@ -71,6 +71,7 @@ class ClearConfig(MethodConfig):
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warm_up: float = 0.1
+    neighbor_probability: float = 0.8
     cross_batch_probability: float = 0.5
     mask_rate: float = 0.2
     mask_probability: float = 0.5
@@ -117,6 +118,7 @@ _PUBLISHED = ClearConfig(
     learning_rate=1.0,
     weight_decay=0.0,
     schedule="cosine",
+    neighbor_probability=0.0,
     cross_batch_probability=0.0,
     hidden=(1024,),
     last_relu=True,
