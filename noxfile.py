@@ -41,7 +41,10 @@ def run_tests(session: nox.Session, python: str | None = None) -> None:
     """Run the test suite and the examples in the docstrings."""
     install(session, "test", python=python)
     processes = ("--numprocesses=auto", "--maxprocesses=4")
-    session.run("python", "-m", "pytest", "--durations=10", *processes, *session.posargs, env={"MPLBACKEND": "Agg"})
+    # The processes share the cores; threads within each would only wait for one another.
+    one_thread = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {"MPLBACKEND": "Agg", **one_thread}
+    session.run("python", "-m", "pytest", "--durations=10", *processes, *session.posargs, env=environment)
 
 
 @nox.session

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import runpy
+import subprocess
 import sys
 import threading
 import warnings
@@ -173,42 +173,15 @@ def test_two_embeddings_in_two_threads() -> None:
         assert list(warnings.filters) == filters
 
 
-# Processes. What a worker needs is imported by name, since a spawned one starts from nothing.
+# Processes, each started from an interpreter of its own: threads of this one would not survive a fork.
 
 
-def _in_a_process(seed: int) -> Any:
-    torch.set_num_threads(1)
-    return freeze(embedding(seed))
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
-def test_a_forked_process_embeds_the_same() -> None:
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        here = freeze(embedding(3))
-        receiving, sending = multiprocessing.Pipe(duplex=False)
-        child = multiprocessing.get_context("fork").Process(target=lambda: sending.send(_in_a_process(3)))
-        child.start()
-        assert receiving.poll(60), "the forked process hangs"
-        assert receiving.recv() == here
-        child.join(10)
-        assert child.exitcode == 0
-    finally:
-        torch.set_num_threads(n)
-
-
-def test_a_fresh_process_embeds_the_same(tmp_path) -> None:
-    # A spawned worker is a fresh interpreter that unpickles its task; so is this, without a second test module.
-    import subprocess
-
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    here = embedding(3)
-    torch.set_num_threads(n)
+@pytest.mark.parametrize(
+    "start", ["spawn", pytest.param("fork", marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"))]
+)
+def test_a_worker_embeds_the_same(tmp_path, start) -> None:
     code = f"""
-import multiprocessing as mp, sys
+import multiprocessing as mp
 import numpy as np, torch, anndata as ad
 import scclr_ext as clr
 
@@ -219,15 +192,17 @@ def work(path):
     return adata.obsm["X_clr"]
 
 if __name__ == "__main__":
-    import warnings
-    with mp.get_context("spawn").Pool(1) as pool:
-        np.save({str(tmp_path / "out.npy")!r}, pool.map(work, [{str(tmp_path / "in.npy")!r}])[0])
+    here = work({str(tmp_path / "in.npy")!r})
+    with mp.get_context({start!r}).Pool(1) as pool:
+        there = pool.apply_async(work, [{str(tmp_path / "in.npy")!r}]).get(120)
+    np.save({str(tmp_path / "out.npy")!r}, np.stack([here, there]))
 """
     np.save(tmp_path / "in.npy", logged(3).X)
     (tmp_path / "script.py").write_text(code)
-    environment = {**os.environ, "PYTHONPATH": str(Path(clr.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(clr.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert freeze(np.load(tmp_path / "out.npy")) == freeze(here)
+    here, there = np.load(tmp_path / "out.npy")
+    assert freeze(here) == freeze(there)
