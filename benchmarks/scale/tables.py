@@ -34,7 +34,7 @@ def _by_cells(rows: pd.DataFrame) -> str:
 
 
 def _by_genes(rows: pd.DataFrame) -> str:
-    lines = ["| genes | one step, processor ms | peak memory, GB |", "|---:|---:|---:|"]
+    lines = ["| genes | embedding, per step, processor ms | peak memory, GB |", "|---:|---:|---:|"]
     lines += [
         f"| {row['all_genes']:,} | {1000 * row['embed_cpu'] / row['n_steps']:.0f} | {row['gigabytes']:.1f} |"
         for row in rows.sort_values("all_genes").to_dict("records")
