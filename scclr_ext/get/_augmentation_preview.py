@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 from scipy import sparse
 
-from scclr_ext._anndata import check_random_state
+from scclr_ext._anndata import check_adata, check_random_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anndata import AnnData
     from numpy.typing import NDArray
 
     from scclr_ext.engine.config import MethodConfig
@@ -98,14 +98,14 @@ def augmentation_preview(
     from scclr_ext.engine.moments import gene_moments
     from scclr_ext.tl._model_input import read_model_input
 
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
-        raise TypeError(msg)
+    check_adata(adata)
     random_state = check_random_state(random_state)
     config = resolve(method, preset).config
     chosen, n_shown = _choose(adata, cells, np.random.default_rng(random_state))
-    whole = adata.copy() if adata.is_view and not adata.isbacked else adata  # SciPy trips over some views of views
-    part = whole[chosen].to_memory() if adata.isbacked else whole[chosen]
+    # Genes by number: SciPy trips over cells by number of a view whose genes are every second one.
+    part = adata[chosen, np.arange(adata.n_vars)]
+    if adata.isbacked:
+        part = part.to_memory()
     data = read_model_input(part, layer=layer, mask_var=mask_var, batch_key=None)
     matrix: Any = data.matrix
     mean, std = gene_moments(matrix)

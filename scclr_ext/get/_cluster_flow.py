@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-import pandas as pd
-from anndata import AnnData
+from typing import TYPE_CHECKING
 
-from scclr_ext._anndata import names
+import pandas as pd
+
+from scclr_ext._anndata import check_adata, names
 from scclr_ext.get._clusters import categories_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 def cluster_flow(adata: AnnData, left: str, right: str) -> pd.DataFrame:
@@ -55,9 +59,7 @@ def cluster_flow(adata: AnnData, left: str, right: str) -> pd.DataFrame:
     1    x     2        1      0.25
     2    y     2        1      0.25
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
-        raise TypeError(msg)
+    check_adata(adata)
     for side, key in (("left", left), ("right", right)):
         if key not in adata.obs:
             msg = f"`{side}={key!r}` is not a column of adata.obs; found {names(adata.obs)}."

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
-from scclr_ext._anndata import names
+from scclr_ext._anndata import check_adata, names
 from scclr_ext._keys import ATTRIBUTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from anndata import AnnData
 
 
 def gene_attribution(
@@ -134,9 +135,7 @@ def marker_scores(ranked: Any, group: str) -> pd.Series:
 
 def read_attribution(adata: AnnData, key: str) -> Mapping[str, Any]:
     """Find the record that :func:`scclr_ext.tl.gene_attribution` left under `adata.uns[key]`."""
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
-        raise TypeError(msg)
+    check_adata(adata)
     if key not in adata.uns:
         msg = (
             f"adata.uns has no {key!r} (it has: {names(adata.uns)}). Call `scclr_ext.tl.gene_attribution(adata)` "

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import scanpy as sc
-from anndata import AnnData
 
-from scclr_ext._anndata import get_matrix, names
+from scclr_ext._anndata import check_adata, get_matrix, names
 from scclr_ext.get._clusters import categories_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from anndata import AnnData
 
 
 def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
@@ -35,9 +36,7 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
     ValueError
         If no cell has all labels.
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
-        raise TypeError(msg)
+    check_adata(adata)
     keys = {argument: key for argument, key in columns.items() if key is not None}
     for argument, key in keys.items():
         if key not in adata.obs:

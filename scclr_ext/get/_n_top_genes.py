@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
-from scclr_ext._anndata import names
+from scclr_ext._anndata import check_adata, names
 from scclr_ext._keys import N_TOP_GENES_UNS
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from anndata import AnnData
 
 _COLUMNS = ("candidates", "morans_i", "spread", "n_top_genes")
 
@@ -67,9 +68,7 @@ def n_top_genes(adata: AnnData) -> pd.DataFrame:
     1000              0.25    0.01    True
     2000              0.24    0.02   False
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
-        raise TypeError(msg)
+    check_adata(adata)
     if N_TOP_GENES_UNS not in adata.uns:
         msg = (
             f"adata.uns has no {N_TOP_GENES_UNS!r}; found {names(adata.uns)}. "

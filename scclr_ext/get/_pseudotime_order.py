@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
-from scclr_ext._anndata import names
+from scclr_ext._anndata import check_adata, names
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext.get._clusters import categories_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 def pseudotime_order(adata: AnnData, stage: str, *, key: str = PSEUDOTIME_OBS) -> pd.DataFrame:
@@ -69,9 +73,7 @@ def pseudotime_order(adata: AnnData, stage: str, *, key: str = PSEUDOTIME_OBS) -
     >>> float(table["pseudotime"].corr(table["order"], method="spearman"))
     0.949
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
-        raise TypeError(msg)
+    check_adata(adata)
     for argument, column in (("stage", stage), ("key", key)):
         if column not in adata.obs:
             hint = " Run scclr_ext.tl.contrastive_pseudotime(adata, root=...) first." if argument == "key" else ""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from anndata import AnnData
 from scipy import sparse
+
+from scclr_ext._anndata import check_adata
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -26,9 +30,7 @@ class EmbeddingRecord(NamedTuple):
 
 def read_record(adata: AnnData, key: str) -> EmbeddingRecord:
     """Find the embedding recorded under `adata.uns[key]`."""
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
-        raise TypeError(msg)
+    check_adata(adata)
     if key not in adata.uns:
         msg = (
             f"adata.uns has no {key!r} (it has: {_names(adata.uns)}). Run `scclr_ext.tl.contrastive_embed(adata)` "

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
-from scclr_ext._anndata import names
+from scclr_ext._anndata import check_adata, names
 from scclr_ext._keys import STABILITY_UNS
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _SCORES = (
     "n_clusters",
@@ -136,9 +138,7 @@ def _variation(runs: pd.DataFrame) -> pd.DataFrame:
 
 def read_stability(adata: AnnData, key: str) -> Mapping[str, Any]:
     """Find the record that :func:`scclr_ext.tl.stability` left under `adata.uns[key]`."""
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
-        raise TypeError(msg)
+    check_adata(adata)
     if key not in adata.uns:
         msg = (
             f"adata.uns has no {key!r} (it has: {names(adata.uns)}). Call `scclr_ext.tl.stability(adata)` first, or "

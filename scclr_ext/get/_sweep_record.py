@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
-from scclr_ext._anndata import names
+from scclr_ext._anndata import check_adata, names
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 SWEEP_COLUMNS = (
     "resolution",
@@ -59,9 +61,7 @@ class Sweep(NamedTuple):
 
 def read_sweep(adata: AnnData, key: str) -> Sweep:
     """Find the sweep recorded under `adata.uns[key]`."""
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` is a {type(adata).__name__}; give an AnnData."
-        raise TypeError(msg)
+    check_adata(adata)
     if key not in adata.uns:
         msg = (
             f"adata.uns has no {key!r}; found {names(adata.uns)}. Run `scclr_ext.tl.contrastive_cluster(adata)` "

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import pairwise_distances
-from tqdm.auto import tqdm
 
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep, names
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext._settings import report, settings
-from scclr_ext.tl._joined_graph import Nearest, join_pieces, n_pieces, neighbor_links
-from scclr_ext.tl._order import Consensus, consensus, diffusion_distance
+from scclr_ext.tl._order_cells import FEWEST_CELLS, order_cells
+from scclr_ext.tl._root import find_root
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from numpy.typing import NDArray
     from scipy import sparse
 
-_SCALES = np.geomspace(1 / 3, 2, 5)
-"""Numbers of neighbours that are tried, as multiples of `n_neighbors`."""
-_SHARE = 3
-"""No more neighbours than a third of the cells: beyond, nobody is a neighbour."""
-_FEWEST = 5
-_MEDOID_CELLS = 2000
 _DOUBTFUL = 0.5
 
 
@@ -145,13 +135,13 @@ def contrastive_pseudotime(
     if n_neighbors < 2:
         msg = f"`n_neighbors` must be at least 2; found {n_neighbors}."
         raise ValueError(msg)
-    if len(rep) < _FEWEST:
-        msg = f"adata has {len(rep)} cells; an order needs at least {_FEWEST}."
+    if len(rep) < FEWEST_CELLS:
+        msg = f"adata has {len(rep)} cells; an order needs at least {FEWEST_CELLS}."
         raise ValueError(msg)
-    start = _find_root(adata, root, groupby, rep)
+    start = find_root(adata, root, groupby, rep)
     show = settings.progress if progress is None else progress
 
-    found = _order(rep, start, n_neighbors, join=join, random_state=random_state, progress=show)
+    found = order_cells(rep, start, n_neighbors, join=join, random_state=random_state, progress=show)
     if found.n_pieces > 1 and join:
         warnings.warn(
             f"The neighbour graph is in {found.n_pieces} pieces, which were joined where they are nearest: how long "
@@ -201,101 +191,6 @@ def contrastive_pseudotime(
     pieces = "" if found.n_pieces == 1 else f", {found.n_pieces} pieces"
     report(f"added obs[{key_added!r}] (agreement {found.agreement:.2f}{pieces}) and uns[{key_added!r}]")
     return target if copy else None
-
-
-class _Found(NamedTuple):
-    pseudotime: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    agreement: float
-    piece: NDArray[np.int64]
-    n_pieces: int
-    links: sparse.csr_matrix
-
-
-def _order(rep: np.ndarray, root: int, n_neighbors: int, *, join: bool, random_state: int, progress: bool) -> _Found:
-    numbers = _numbers(n_neighbors, len(rep))
-    nearest = Nearest.find(rep, max(numbers), random_state)
-    k = min(n_neighbors, max(numbers))
-    links = neighbor_links(nearest, len(rep), k, mutual=False)
-    count, piece = n_pieces(links)
-    if join or count == 1:
-        agreed = _agree(rep, nearest, root, numbers, random_state=random_state, progress=progress)
-        return _Found(*agreed, piece * 0 if count == 1 else piece, count, join_pieces(links, rep, nearest, k))
-
-    # The piece of the root comes first, then by size.
-    sizes = np.bincount(piece, minlength=count)
-    sizes[piece[root]] = len(rep) + 1
-    rank = np.empty(count, dtype=np.int64)
-    rank[np.argsort(-sizes, kind="stable")] = np.arange(count)
-    piece = rank[piece]
-    time, spread, agreements = np.full(len(rep), np.nan), np.full(len(rep), np.nan), []
-    for i in range(count):
-        cells = np.flatnonzero(piece == i)
-        if len(cells) < _FEWEST:
-            continue
-        first = int(np.linalg.norm(rep[cells] - rep[root], axis=1).argmin())
-        inner = _numbers(n_neighbors, len(cells))
-        agreed = _agree(
-            rep[cells],
-            Nearest.find(rep[cells], max(inner), random_state),
-            first,
-            inner,
-            random_state=random_state,
-            progress=progress,
-        )
-        time[cells], spread[cells] = agreed.pseudotime, agreed.spread
-        agreements.append((len(cells), agreed.agreement))
-    weights, values = np.array(agreements).T if agreements else (np.ones(1), np.ones(1))
-    return _Found(time, spread, float(np.average(values, weights=weights)), piece, count, links)
-
-
-def _agree(
-    rep: np.ndarray, nearest: Nearest, root: int, numbers: list[int], *, random_state: int, progress: bool
-) -> Consensus:
-    orders = []
-    kinds = [(k, mutual) for k in numbers for mutual in (False, True)]
-    for k, mutual in tqdm(kinds, desc="Graphs", unit="graph", disable=not progress, leave=False):
-        links = join_pieces(neighbor_links(nearest, len(rep), k, mutual=mutual), rep, nearest, k)
-        orders.append(diffusion_distance(links, root, random_state))
-    return consensus(orders)
-
-
-def _numbers(n_neighbors: int, n_cells: int) -> list[int]:
-    most = max(2, n_cells // _SHARE)
-    return sorted({int(np.clip(k, 2, most)) for k in np.rint(n_neighbors * _SCALES)})
-
-
-def _find_root(adata: AnnData, root: str | int, groupby: str | None, rep: np.ndarray) -> int:
-    if groupby is not None:
-        if groupby not in adata.obs:
-            msg = f"`groupby={groupby!r}` is not a column of adata.obs; found {names(adata.obs)}."
-            raise KeyError(msg)
-        column = adata.obs[groupby]
-        cells = np.flatnonzero((column.astype(str) == str(root)).to_numpy() & column.notna().to_numpy())
-        if not len(cells):
-            found = names(column.dropna().astype(str).unique())
-            msg = f"`root={root!r}` is no value of adata.obs[{groupby!r}]; found {found}."
-            raise KeyError(msg)
-        return _medoid(rep, cells)
-    if isinstance(root, str):
-        place = adata.obs_names.get_indexer_for([root])
-        if len(place) != 1 or place[0] < 0:
-            msg = (
-                f"`root={root!r}` is not one of adata.obs_names, or occurs twice; for a cell of a cluster or a stage "
-                "give the column with `groupby`."
-            )
-            raise KeyError(msg)
-        return int(place[0])
-    if isinstance(root, bool) or not isinstance(root, Integral) or not 0 <= root < adata.n_obs:
-        msg = f"`root={root!r}` is neither the name nor the number (0 to {adata.n_obs - 1}) of a cell."
-        raise KeyError(msg)
-    return int(root)
-
-
-def _medoid(rep: np.ndarray, cells: NDArray[np.int64]) -> int:
-    """Find the cell with the smallest sum of distances to the others, or to evenly spaced ones where they are many."""
-    some = cells[:: -(-len(cells) // _MEDOID_CELLS)]
-    return int(cells[pairwise_distances(rep[cells], rep[some]).sum(axis=1).argmin()])
 
 
 def _lengths(links: sparse.csr_matrix, rep: np.ndarray) -> sparse.csr_matrix:

@@ -66,6 +66,13 @@ def test_the_default_is_preferred_among_equal_presets() -> None:
         assert resolve(row.config()).preset == "default", method
 
 
+@pytest.mark.parametrize("method", ["clear", "contrastive-sc"])
+@pytest.mark.parametrize("preset", ["paper", "code"])
+def test_as_published_a_cell_is_compared_with_itself(method, preset) -> None:
+    config = METHODS[method].presets[preset]
+    assert config.neighbor_probability == config.cross_batch_probability == 0
+
+
 def test_what_resolve_refuses() -> None:
     with pytest.raises(ValueError, match=f"Unknown `method` 'CLEAR'; choose one of {', '.join(map(repr, METHODS))}"):
         resolve("CLEAR")

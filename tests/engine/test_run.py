@@ -269,6 +269,17 @@ def test_one_batch_is_no_batch(method, code, tiny, samplers) -> None:
 
 
 @every_method
+def test_a_very_small_batch_is_trained_with_the_largest(method, tiny, samplers) -> None:
+    codes = np.array([0] * 9 + [1] * 10 + [2])
+    alone = train(short(method, batch_size=4, steps=8), tiny, batches=codes)
+    joined = train(short(method, batch_size=4, steps=8), tiny, batches=np.minimum(codes, 1))
+    assert [len(group) for group in samplers[0].groups] == [9, 11]
+    assert same_bits(alone, joined), "the partners in other batches know of it, too"
+    rest = train(short(method, batch_size=4, steps=8), tiny, batches=np.array([0] * 19 + [1]))
+    assert same_bits(rest, train(short(method, batch_size=4, steps=8), tiny)), "what is left is one batch"
+
+
+@every_method
 def test_neighbours_are_of_other_batches_or_the_nearest(method, tiny, monkeypatch) -> None:
     seen, original = [], MODULE.fit
     monkeypatch.setattr(

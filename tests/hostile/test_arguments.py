@@ -34,11 +34,6 @@ PUBLIC = public()
 ROW_OF = {name: row for name, row in ROWS.items() if " " not in name}
 
 
-@pytest.fixture(scope="module")
-def bases() -> dict[str, Any]:
-    return {"counts": _rows["make_counts"](), "ready": _rows["make_ready"]()}
-
-
 def test_every_public_function_has_a_row() -> None:
     arrays_in = {name for name in PUBLIC if name.startswith("metrics.")}  # tests/metrics/test_hostile_arrays.py
     missing = set(PUBLIC) - set(ROW_OF) - set(NOT_ON_AN_ANNDATA) - arrays_in

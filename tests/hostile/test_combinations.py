@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import scclr_ext as clr
 
 HERE = Path(__file__).parent
-ROWS = (_rows := runpy.run_path(str(HERE / "rows.py")))["ROWS"]
+ROWS = runpy.run_path(str(HERE / "rows.py"))["ROWS"]
 CASES = runpy.run_path(str(HERE / "cases.py"))["CASES"]
 faults = runpy.run_path(str(HERE / "judge.py"))["faults"]
 freeze_adata = runpy.run_path(str(HERE.parent / "anndata_state.py"))["freeze_adata"]
@@ -29,11 +29,6 @@ SAID_RIGHTLY = (
     ".* of the query's cells are farther",
 )
 pytestmark = pytest.mark.filterwarnings(*(f"ignore:{words}" for words in SAID_RIGHTLY))
-
-
-@pytest.fixture(scope="module")
-def bases() -> dict[str, ad.AnnData]:
-    return {"counts": _rows["make_counts"](), "ready": _rows["make_ready"]()}
 
 
 def combine(adata: ad.AnnData, cases: list[str]) -> ad.AnnData:
