@@ -108,6 +108,9 @@ def _ward(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
 
 
 def _birch(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
+    # Double precision: on some processors OpenBLAS's single-precision product of a matrix of five columns reads beyond
+    # them, and NumPy then warns of an invalid value that is in no result. (Cooper Lake's kernel, OpenBLAS 0.3.31.)
+    rep = rep.astype(np.float64)
     # The threshold is a distance: halve it, from the overall spread, until there are enough subclusters to merge.
     threshold = float(np.sqrt(rep.var(axis=0).sum())) or 1.0
     tree = Birch(n_clusters=None, threshold=threshold).fit(rep)
