@@ -10,12 +10,13 @@ import torch
 from scipy import sparse
 
 from scclr_ext.engine._random import Seeds
+from scclr_ext.engine.agreement import partners
 from scclr_ext.engine.checkpoint import Checkpoints, identify
 from scclr_ext.engine.device import device_of, make_fabric, precision_of, training
 from scclr_ext.engine.fit import embed, fit
 from scclr_ext.engine.hold import InMemory
 from scclr_ext.engine.methods import DataInfo, Method, build
-from scclr_ext.engine.neighbors import mutual_neighbors, nearest_neighbors, principal_components
+from scclr_ext.engine.neighbors import nearest_neighbors, principal_components
 from scclr_ext.engine.processes import gather_rows
 from scclr_ext.engine.source import as_source
 from scclr_ext.engine.training_set import training_set
@@ -109,8 +110,12 @@ def run(
     if probability > 0 and shown.matrix is not None:
         rep, axes = principal_components(shown.matrix, data.mean, data.std, random_state)
         k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(rep) // _CELLS_PER_NEIGHBOR))
-        neighbors = nearest_neighbors(rep, k) if shown.batches is None else mutual_neighbors(rep, shown.batches, k)
-        data = data._replace(components=axes if shown.batches is None else None)
+        if shown.batches is None:
+            neighbors = nearest_neighbors(rep, k)
+        else:
+            neighbors, turn = partners(rep, shown.batches, k, random_state)
+            axes = (turn.T @ axes).astype(np.float32)
+        data = data._replace(components=axes if len(axes) else None)
 
     checkpoints = None
     if checkpoint_dir is not None:

@@ -34,8 +34,8 @@ class StepOutput(NamedTuple):
 class DataInfo(NamedTuple):
     """What a method has to know of the data to build its networks.
 
-    Moments are per gene; `components` are the axes of the PCA of the standardised genes, shape
-    ``(components, genes)``, for methods that ask for them.
+    Moments are per gene; `components` are linear axes in the standardised genes, shape ``(components, genes)``, for
+    methods that ask for them: those of the PCA or, with batches, what the batches agree on of them.
     """
 
     n_cells: int

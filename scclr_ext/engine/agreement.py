@@ -1,0 +1,109 @@
+"""Which linear directions batches agree on: principal components turned and weighed, a function of a cell's genes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import linalg, sparse
+
+from scclr_ext.engine.neighbors import Neighbors, mutual_neighbors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_RIDGE = 1e-6
+"""Of the mean variance, added to each: components without any would divide by zero."""
+_NOTHING = 1e-30
+"""Added as well, for cells that are all alike."""
+_FIRST_LOOK = 20_000
+"""Cells that the first round is content with: it has covariances to estimate, and its time grows with their square."""
+_FEWEST = 100
+"""Of each batch, where it has that many."""
+
+
+def partners(
+    rep: np.ndarray, batches: np.ndarray, n_neighbors: int, random_state: int
+) -> tuple[Neighbors, NDArray[np.float64]]:
+    """Find the mutual neighbours in other batches, and the directions on which they agree.
+
+    Twice: neighbours are looked up again among the directions that those of the first round agree on, where a batch
+    effect that is not the same for all cells is weaker. More rounds change little, and cost rare cell types.
+
+    Parameters
+    ----------
+    rep
+        Scores of the principal components, shape ``(cells, components)``.
+    batches
+        Batch of each cell.
+    n_neighbors
+        See :func:`~scclr_ext.engine.neighbors.mutual_neighbors`.
+    random_state
+        Says which cells take part in the first round, where there are many.
+
+    Returns
+    -------
+    The neighbours, and what `agreement` makes of them.
+    """
+    some = _sample(batches, random_state)
+    found = mutual_neighbors(rep[some], batches[some], n_neighbors)
+    shared = (rep @ agreement(rep[some], found)).astype(np.float32)
+    found = mutual_neighbors(shared if shared.shape[1] else rep, batches, n_neighbors)
+    return found, agreement(rep, found)
+
+
+def agreement(rep: np.ndarray, pairs: Neighbors) -> NDArray[np.float64]:
+    """Estimate, as a linear map, what partners share.
+
+    Take a cell's scores for a sum of what it shares with its partners and of what it does not: the effect of its
+    batch, and noise. Half of the mean outer product of the partners' differences is the covariance D of the latter,
+    what it lacks of the total covariance T that of the former, and the best linear estimate of the shared part of x
+    (Wiener's) is (T - D) T⁻¹ x, where directions in which D exceeds T are left out.
+
+    Parameters
+    ----------
+    rep
+        Scores of the principal components, shape ``(cells, components)``.
+    pairs
+        Partners of each cell; every cell that has any counts once.
+
+    Returns
+    -------
+    A map for ``rep @ map``, shape ``(components, kept)``, in a basis of the directions that are kept.
+    """
+    x = rep.astype(np.float64)
+    x -= x.mean(axis=0)
+    total = x.T @ x / len(x)
+    total += (_RIDGE * np.trace(total) / len(total) + _NOTHING) * np.eye(len(total))
+    share, axes = linalg.eigh(_disagreement(x, pairs), total)  # axes.T @ total @ axes = 1
+    kept = share < 1
+    estimate = axes[:, kept] * (1 - share[kept]) @ axes[:, kept].T @ total
+    basis, scale, _ = linalg.svd(estimate, full_matrices=False)
+    rank = int(kept.sum())
+    return basis[:, :rank] * scale[:rank]
+
+
+def _sample(batches: np.ndarray, random_state: int) -> NDArray[np.int64]:
+    """All cells, or as many of each batch as are its share of the first look."""
+    if len(batches) <= _FIRST_LOOK:
+        return np.arange(len(batches))
+    rng = np.random.default_rng(random_state)
+    chosen = []
+    for batch in np.unique(batches):
+        cells = np.flatnonzero(batches == batch)
+        wanted = max(_FEWEST, round(len(cells) * _FIRST_LOOK / len(batches)))
+        chosen.append(rng.choice(cells, min(wanted, len(cells)), replace=False))
+    return np.sort(np.concatenate(chosen))
+
+
+def _disagreement(x: NDArray[np.float64], pairs: Neighbors) -> NDArray[np.float64]:
+    """Half of the mean outer product of the differences between partners, by way of the graph's Laplacian."""
+    indptr, indices = pairs.indptr.numpy(), pairs.indices.numpy()
+    if not len(indices):
+        return np.zeros((x.shape[1], x.shape[1]))
+    counts = np.diff(indptr)
+    weights = np.repeat(1 / np.maximum(counts, 1), counts)
+    graph = sparse.csr_array((weights, indices, indptr), shape=(len(x), len(x)))
+    degrees = np.asarray(graph.sum(axis=1)).ravel() + np.asarray(graph.sum(axis=0)).ravel()
+    across = x.T @ (graph @ x)
+    return (x.T @ (degrees[:, None] * x) - across - across.T) / (2 * weights.sum())
