@@ -95,12 +95,13 @@ def measure(job: Job, embeddings: Path | None) -> dict[str, float] | None:
 
 def _embed(adata: AnnData, job: Job) -> np.ndarray:
     batch_key = "batch" if job.uses_batch else None
-    config = VARIANTS[job.variant].config
+    variant = VARIANTS[job.variant]
+    config = variant.config
     if config is None:
         return pca(adata, job.seed, batch_key)
     clr.pp.contrastive_preprocess(adata, "scclr", batch_key=batch_key)
     clr.tl.contrastive_embed(adata, config, batch_key=batch_key, random_state=job.seed, device="cpu", progress=False)
-    return adata.obsm["X_clr"]
+    return adata.obsm["X_clr"][:, config.embedding_dim if variant.linear else 0 :]
 
 
 def _k_means(rep: np.ndarray, obs: pd.DataFrame, seed: int) -> dict[str, float]:

@@ -14,6 +14,8 @@ class Variant(NamedTuple):
     config: ScclrConfig | None
     plain: bool = True
     batch: bool = True
+    linear: bool = False
+    """Keep only what stands beside the learned dimensions."""
 
 
 _BASE = ScclrConfig()
@@ -21,7 +23,8 @@ _BASE = ScclrConfig()
 VARIANTS: dict[str, Variant] = {
     "PCA alone": Variant(None, batch=False),
     "default": Variant(_BASE),
-    "no PCA beside": Variant(replace(_BASE, pca=False), batch=False),
+    "no PCA beside": Variant(replace(_BASE, pca=False)),
+    "nothing learned": Variant(_BASE, plain=False, linear=True),
     "no head": Variant(replace(_BASE, head=())),
     "no neighbours as positives": Variant(replace(_BASE, neighbor_probability=0.0), batch=False),
     "no positives across batches": Variant(replace(_BASE, cross_batch_probability=0.0), plain=False),
@@ -37,6 +40,7 @@ CHOSEN = (
     "PCA alone",
     "default",
     "no PCA beside",
+    "nothing learned",
     "no head",
     "no neighbours as positives",
     "no positives across batches",
