@@ -18,6 +18,7 @@ _COMPONENTS = 50
 _CLIP = 10.0
 _PAIRS_PER_CELL = 300
 """Neighbours looked up per cell over all other batches; with many batches each contributes fewer."""
+_HALF_AS_FAR_AGAIN = 1.5
 
 
 @dataclass(frozen=True)
@@ -88,21 +89,30 @@ def mutual_neighbors(rep: np.ndarray, batches: np.ndarray, n_neighbors: int) -> 
     """Find, for each cell, the cells of other batches that count it among their nearest as it does them.
 
     Mutual nearest neighbours (Haghverdi et al. 2018) by the angle between cells, after each batch was centred: a
-    shift between batches plays no part, and a cell type found in one batch only has few partners or none.
+    shift between batches plays no part, and a cell type found in one batch only has few partners or none. Of a cell's
+    partners only those count that are at most half as far again as the nearest: where a batch has fewer cells of a
+    type than neighbours are looked up, the next best type would be among them.
     """
     names, codes = np.unique(batches, return_inverse=True)
     centred = rep.copy()
     for code in range(len(names)):
         centred[codes == code] -= centred[codes == code].mean(axis=0)
-    centred /= np.linalg.norm(centred, axis=1, keepdims=True) + np.finfo(np.float32).eps
+    eps = np.finfo(np.float32).eps
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True) + eps
     n, k = len(rep), max(3, min(n_neighbors, _PAIRS_PER_CELL // max(1, len(names) - 1)))
-    rows, columns = [], []
+    rows, columns, distances = [], [], []
     for code in range(len(names)):
         inside, outside = np.flatnonzero(codes == code), np.flatnonzero(codes != code)
         search = NearestNeighbors(n_neighbors=min(k, len(inside))).fit(centred[inside])
-        found = inside[search.kneighbors(centred[outside], return_distance=False)]
-        rows.append(np.repeat(outside, found.shape[1]))
-        columns.append(found.ravel())
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    directed = sparse.csr_array((np.ones(len(row), dtype=np.int8), (row, column)), shape=(n, n))
-    return Neighbors.from_matrix(directed.multiply(directed.T).tocsr())
+        distance, place = search.kneighbors(centred[outside])
+        rows.append(np.repeat(outside, place.shape[1]))
+        columns.append(inside[place].ravel())
+        distances.append(distance.ravel())
+    places = (np.concatenate(rows), np.concatenate(columns))
+    directed = sparse.csr_array((np.concatenate(distances) + eps, places), shape=(n, n))
+    mutual = directed.multiply(directed.T > 0).tocsr()
+    counts = np.diff(mutual.indptr)
+    nearest = np.minimum.reduceat(mutual.data, mutual.indptr[:-1][counts > 0]) if mutual.nnz else mutual.data
+    mutual.data *= mutual.data <= _HALF_AS_FAR_AGAIN * np.repeat(nearest, counts[counts > 0])
+    mutual.eliminate_zeros()
+    return Neighbors.from_matrix(mutual)

@@ -84,11 +84,34 @@ def test_mutual_neighbours_by_hand(n_batches, k) -> None:
         inside = np.flatnonzero(codes == batch)
         return set(inside[np.argsort(-(centred[inside] @ centred[i]))[:k]].tolist())
 
+    left_out = 0
     for i in range(30):
-        expected = {
+        mutual = [
             j for j in range(30) if codes[j] != codes[i] and j in nearest(i, codes[j]) and i in nearest(j, codes[i])
-        }
+        ]
+        distance = {j: np.linalg.norm(centred[i] - centred[j]) for j in mutual}
+        expected = {j for j in mutual if distance[j] <= 1.5 * min(distance.values())}
         assert found[i] == expected
+        left_out += len(mutual) - len(expected)
+    assert left_out > 0
+
+
+def test_a_type_with_fewer_cells_than_neighbours_has_partners_of_its_own_only() -> None:
+    rng = np.random.default_rng(0)
+    types = np.repeat([0, 0, 0, 1, 2], 20)  # in each batch 30 cells of one type and ten each of two that are alike
+    codes = np.arange(100) % 2
+    centres = np.array([[0, 0, 0, 10], [10, 3, 0, 0], [10, -3, 0, 0]])
+    rep = (centres[types] + rng.normal(0, 0.4, size=(100, 4))).astype(np.float32)
+    found = lists(mutual_neighbors(rep, codes, 20))
+    for i, others in enumerate(found):
+        assert all(types[j] == types[i] for j in others)
+    assert min(map(len, found)) > 0
+
+
+def test_cells_at_the_same_place_are_partners() -> None:
+    rep = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
+    found = lists(mutual_neighbors(rep, np.arange(12) % 2, 2))
+    assert all(len(others) == 2 for others in found)
 
 
 def test_a_shift_between_batches_plays_no_part() -> None:
