@@ -16,6 +16,8 @@ _RIDGE = 1e-6
 """Of the mean variance, added to each: components without any would divide by zero."""
 _NOTHING = 1e-30
 """Added as well, for cells that are all alike."""
+_NEGLIGIBLE = 0.01
+"""A direction with less than this share of the largest standard deviation is none."""
 _FIRST_LOOK = 20_000
 """Cells that the first round is content with: it has covariances to estimate, and its time grows with their square."""
 _FEWEST = 100
@@ -69,7 +71,8 @@ def agreement(rep: np.ndarray, pairs: Neighbors) -> NDArray[np.float64]:
 
     Returns
     -------
-    A map for ``rep @ map``, shape ``(components, kept)``, in a basis of the directions that are kept.
+    A map for ``rep @ map``, shape ``(components, kept)``: its directions are uncorrelated, in the order of their
+    variance, and those with next to none are left out.
     """
     x = rep.astype(np.float64)
     x -= x.mean(axis=0)
@@ -78,9 +81,8 @@ def agreement(rep: np.ndarray, pairs: Neighbors) -> NDArray[np.float64]:
     share, axes = linalg.eigh(_disagreement(x, pairs), total)  # axes.T @ total @ axes = 1
     kept = share < 1
     estimate = axes[:, kept] * (1 - share[kept]) @ axes[:, kept].T @ total
-    basis, scale, _ = linalg.svd(estimate, full_matrices=False)
-    rank = int(kept.sum())
-    return basis[:, :rank] * scale[:rank]
+    variance, turn = linalg.eigh(estimate.T @ total @ estimate)
+    return estimate @ turn[:, ::-1][:, variance[::-1] > _NEGLIGIBLE**2 * variance[-1]]
 
 
 def _sample(batches: np.ndarray, random_state: int) -> NDArray[np.int64]:
