@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 import torch
 from sklearn.cluster import KMeans
+from sklearn.neighbors import NearestNeighbors
 
 import scclr_ext as clr
 from benchmarks._resumable import keep, measure_missing
@@ -27,6 +28,7 @@ RESULTS = Path(__file__).with_name("results.csv")
 _STARTS = 3
 """K-means runs from this many seeds per embedding: one start moves some sets by more than any ingredient does."""
 _SILHOUETTE_CELLS = 3000
+_NEIGHBORS = 15
 _MODES = {"without": (False,), "with": (True,), "both": (False, True)}
 
 
@@ -78,6 +80,7 @@ def measure(job: Job, embeddings: Path | None) -> dict[str, float] | None:
     rep, seconds = keep(lambda: _embed(adata, job), file)
     starts = range(_STARTS * job.seed, _STARTS * (job.seed + 1))
     scores = pd.DataFrame([_k_means(rep, obs, start) for start in starts]).mean().to_dict()
+    scores["purity"] = _purity(rep, obs["cell_type"])
     if "batch" in obs:
         types, batch = (obs[name].to_numpy().astype(str) for name in ("cell_type", "batch"))
         scores |= metrics.batch_scores(
@@ -102,6 +105,13 @@ def _embed(adata: AnnData, job: Job) -> np.ndarray:
     clr.pp.contrastive_preprocess(adata, "scclr", batch_key=batch_key)
     clr.tl.contrastive_embed(adata, config, batch_key=batch_key, random_state=job.seed, device="cpu", progress=False)
     return adata.obsm["X_clr"][:, config.embedding_dim if variant.linear else 0 :]
+
+
+def _purity(rep: np.ndarray, types: pd.Series) -> float:
+    """Share of a cell's nearest neighbours that are of its type, mean of the types: rare ones count as much."""
+    names = types.to_numpy().astype(str)
+    near = NearestNeighbors(n_neighbors=min(_NEIGHBORS, len(rep) - 1)).fit(rep).kneighbors(return_distance=False)
+    return float(pd.Series((names[near] == names[:, None]).mean(axis=1)).groupby(names).mean().mean())
 
 
 def _k_means(rep: np.ndarray, obs: pd.DataFrame, seed: int) -> dict[str, float]:

@@ -38,6 +38,7 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
         "with `batch_key`: ARI, chosen number": _column(batch, "chosen_ari"),
         "f1_ARI": _column(batch, "f1_ARI"),
         "f1_ASW": _column(batch, "f1_ASW"),
+        "purity of neighbourhoods": _column(batch, "purity"),
     }
     table = pd.DataFrame(columns)
     return table.loc[[variant for variant in (*VARIANTS, *UNTOLD.values()) if variant in table.index]]
