@@ -77,7 +77,8 @@ def contrastive_embed(
         `"highly_variable"` where that column exists, else all genes.
     {batch_key}
         Every minibatch is then drawn from one batch, so that its cells cannot be told apart by their batch; `"scclr"`
-        and `"clear"` also draw together cells of different batches that are mutual nearest neighbours.
+        and `"clear"` also draw together cells of different batches that are mutual nearest neighbours. Batches too
+        small for minibatches of their own (below an eighth of one) are trained with the largest.
     {key_added}
     n_epochs
         Train for this many passes over the cells instead of what the method says.
