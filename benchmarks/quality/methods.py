@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     Method = Callable[[AnnData, int, str | None], np.ndarray]
 
 
-_SCVI_EPOCHS = 100
+_SCVI_EPOCHS, _SCVI_FEWER, _SCVI_MANY_CELLS = 400, 100, 1000
+"""scVI's default for up to 20 000 cells, and the quarter of it that sets of more than a thousand cells get here."""
 
 
 def pca(adata: AnnData, seed: int, batch_key: str | None) -> np.ndarray:
@@ -57,7 +58,7 @@ def concord(adata: AnnData, seed: int, batch_key: str | None) -> np.ndarray:
 
 
 def scvi(adata: AnnData, seed: int, batch_key: str | None) -> np.ndarray:
-    """scVI on 2000 genes at its defaults, but for 100 epochs (its default for sets of this size is 400)."""
+    """scVI on 2000 genes at its defaults, but for a quarter of its epochs where there are more than 1000 cells."""
     import scvi as tools
 
     tools.settings.seed = seed
@@ -68,7 +69,8 @@ def scvi(adata: AnnData, seed: int, batch_key: str | None) -> np.ndarray:
     part = adata[:, logged.var["highly_variable"].to_numpy()].copy()
     tools.model.SCVI.setup_anndata(part, batch_key=batch_key)
     model = tools.model.SCVI(part)
-    model.train(max_epochs=_SCVI_EPOCHS, accelerator="cpu", enable_progress_bar=False)
+    epochs = _SCVI_FEWER if adata.n_obs > _SCVI_MANY_CELLS else _SCVI_EPOCHS
+    model.train(max_epochs=epochs, accelerator="cpu", enable_progress_bar=False)
     return model.get_latent_representation()
 
 

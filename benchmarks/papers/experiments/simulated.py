@@ -80,7 +80,7 @@ BALANCED = Experiment(
     },
     methods=_METHODS,
     score=all_ways,
-    seeds=2,
+    seeds=1,
     quick=("PCA", "contrastive-sc (code)"),
     tables=_TABLES,
     figure=draw.dots(_SCORES | {"error of Leiden's number": "leiden_error"}, zero=True),
@@ -101,7 +101,7 @@ IMBALANCED = Experiment(
     },
     methods=_METHODS,
     score=all_ways,
-    seeds=2,
+    seeds=1,
     quick=("PCA",),
     beside=(
         Beside(what="k-means, 200-100-30, 300 epochs", paper="0.42", value="kmeans_ari", where={"method": _NOTEBOOK}),
