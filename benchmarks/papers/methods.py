@@ -79,14 +79,15 @@ def clear_as_run() -> Method:
     return Method(embed)
 
 
-def scvi() -> Method:
+def scvi(*, batches: bool = False) -> Method:
     """scVI, in the Python that SCVI_PYTHON names: its versions of other packages may not be ours."""
+    told = "batch" if batches else ""
 
     def embed(adata: AnnData, seed: int) -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder:
             cells, rep = Path(folder, "cells.h5ad"), Path(folder, "rep.npy")
             adata.write_h5ad(cells)
-            command = [SCVI_PYTHON, "-m", "benchmarks.papers.methods", str(cells), str(rep), str(seed)]
+            command = [SCVI_PYTHON, "-m", "benchmarks.papers.methods", str(cells), str(rep), str(seed), told]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise ModuleNotFoundError(done.stderr.strip().splitlines()[-1])
@@ -98,4 +99,4 @@ def scvi() -> Method:
 if __name__ == "__main__":
     import anndata as ad
 
-    np.save(sys.argv[2], quality.scvi(ad.read_h5ad(sys.argv[1]), int(sys.argv[3]), None))
+    np.save(sys.argv[2], quality.scvi(ad.read_h5ad(sys.argv[1]), int(sys.argv[3]), sys.argv[4] or None))

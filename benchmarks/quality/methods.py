@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     Method = Callable[[AnnData, int, str | None], np.ndarray]
 
 
-_SCVI_EPOCHS, _SCVI_FEWER, _SCVI_MANY_CELLS = 400, 100, 1000
-"""scVI's default for up to 20 000 cells, and the quarter of it that sets of more than a thousand cells get here."""
+_SCVI_EPOCHS, _SCVI_FEWER, _SCVI_MANY_CELLS = 400, 100, 3000
+"""scVI's default for up to 20 000 cells, and the quarter of it that sets of more than 3000 cells get here."""
 
 
 def pca(adata: AnnData, seed: int, batch_key: str | None) -> np.ndarray:
@@ -58,7 +58,7 @@ def concord(adata: AnnData, seed: int, batch_key: str | None) -> np.ndarray:
 
 
 def scvi(adata: AnnData, seed: int, batch_key: str | None) -> np.ndarray:
-    """scVI on 2000 genes at its defaults, but for a quarter of its epochs where there are more than 1000 cells."""
+    """scVI on 2000 genes at its defaults, but for a quarter of its epochs where there are more than 3000 cells."""
     import scvi as tools
 
     tools.settings.seed = seed

@@ -8,7 +8,7 @@ from benchmarks.papers import draw
 from benchmarks.papers._experiment import Borrowed, Experiment
 from benchmarks.papers._shown import Table
 from benchmarks.papers.data import two_batches
-from benchmarks.papers.methods import usual
+from benchmarks.papers.methods import scvi, usual
 from benchmarks.papers.scores import batches
 from benchmarks.quality import __main__ as quality
 
@@ -77,7 +77,7 @@ SIMULATED = Experiment(
         "scclr (told)": usual("scclr", batches=True),
         "Harmony (told)": usual("Harmony", batches=True),
         "Concord (told)": usual("Concord", batches=True),
-        "scVI (told)": usual("scVI", batches=True),
+        "scVI (told)": scvi(batches=True),
     },
     score=batches,
     seeds=3,
