@@ -58,6 +58,7 @@ def _verdict(results: pd.DataFrame) -> str:
             "clear, our choice": mean("clear", "chosen_ari", uses_batch=False),
             "scclr, our choice": mean("scclr", "chosen_ari", uses_batch=False),
             "Concord with batches, our choice": told("Concord", "Concord"),
+            "scVI with batches, our choice": told("scVI", "scVI"),
             "Harmony where there are batches, our choice": told("Harmony", "PCA"),
             "scclr with `batch_key` where there are batches, our choice": told("scclr", "scclr"),
         }
