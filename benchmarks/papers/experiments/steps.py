@@ -15,7 +15,7 @@ from scclr_ext.engine.methods import METHODS
 _CODE = METHODS["clear"].presets["code"]
 _TIMES = (1, 10, 30, 100)
 # What would take too long.
-_LONG = {"yan": ("100 x 100 epochs",), "kang_ifnb_muscat": ("30 x 100 epochs", "100 x 100 epochs")}
+_LONG = {"deng": ("100 x 100 epochs",), "kang_ifnb_muscat": ("30 x 100 epochs", "100 x 100 epochs")}
 
 EXPERIMENT = Experiment(
     name="clear_steps",
@@ -23,7 +23,7 @@ EXPERIMENT = Experiment(
     paper="CLEAR, Methods",
     published="100 epochs (program) or 200 (paper) with momentum 0.999: on a few hundred or thousand cells that is 100 "
     "to 1 000 steps, after which the key encoder, whose output is the embedding, is still mostly its random start.",
-    here='Preset `"code"` with 1, 10, 30 and (on deng) 100 times its epochs, k-means with the true number; PCA beside.',
+    here='Preset `"code"` with 1, 10, 30 and (on yan) 100 times its epochs, k-means with the true number; PCA beside.',
     data={name: real(name) for name in ("deng", "yan", "kang_ifnb_muscat")},
     methods={
         **{f"{n} x 100 epochs": ours(replace(_CODE, epochs=100 * n), "clear", times=n) for n in _TIMES},
