@@ -66,8 +66,8 @@ SIMULATED = Experiment(
     published=_PUBLISHED,
     here="A simulated set of that design: about 1 200 cells, two types in both batches, one type in each batch alone; "
     "with the batch effect that is Splatter's default (`batch_facscale` 0.1) and a stronger one. Each seed is a new "
-    "simulation; scVI has one. 1-bARI and 1-bASW cannot be perfect where types belong to one batch. With the stronger effect "
-    "Harmony (2.1.0, its defaults) ends after one round and leaves the principal components as they are.",
+    "simulation; scVI has one. 1-bARI and 1-bASW cannot be perfect where types belong to one batch. With the stronger "
+    "effect Harmony (2.1.0, its defaults) ends after one round and leaves the principal components as they are.",
     data={f"batch effect {scale:g}": two_batches(scale) for scale in (0.1, 0.25)},
     methods={
         "PCA": usual("PCA"),
