@@ -57,4 +57,5 @@ def legend(figure: Figure, ax: Axes) -> None:
     handles: list[Any]
     handles, labels = ax.get_legend_handles_labels()
     if len(labels) > 1:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False, fontsize=9)
+        across = min(2 * len(figure.axes), 4, len(labels))  # no wider than the panels
+        figure.legend(handles, labels, loc="outside lower center", ncols=across, frameon=False, fontsize=9)
