@@ -34,8 +34,7 @@ class ScclrConfig(MethodConfig):
     pca
         Put the principal components of the same genes beside the learned dimensions, both scaled to the same total
         variance: what is linear need not be learned, and differences that the masking drowns are kept. With batches,
-        which the components would bring back, only what mutual neighbours of different batches agree on: see
-        :func:`~scclr_ext.engine.agreement.agreement`.
+        which the components would bring back, only what mutual neighbours of different batches agree on.
     head
         Widths of the projection head on which the loss acts. The embedding is what goes into it: the loss wants
         cells spread evenly over a sphere, and the head takes that wish upon itself (Chen et al. 2020, section 4.2).
