@@ -30,7 +30,7 @@ def partners(
     """Find the mutual neighbours in other batches, and the directions on which they agree.
 
     Twice: neighbours are looked up again among the directions that those of the first round agree on, where a batch
-    effect that is not the same for all cells is weaker. More rounds change little.
+    effect that is not the same for all cells is weaker.
 
     Parameters
     ----------

@@ -125,8 +125,8 @@ def test_many_cells_are_looked_at_twice_only_in_part(monkeypatch) -> None:
 def test_a_small_batch_is_not_left_out_of_the_first_look(monkeypatch) -> None:
     monkeypatch.setattr("scclr_ext.engine.agreement._FIRST_LOOK", 60)
     monkeypatch.setattr("scclr_ext.engine.agreement._FEWEST", 5)
-    rep = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
-    batches = (np.arange(200) >= 197).astype(int)
+    rep = np.random.default_rng(0).normal(size=(600, 3)).astype(np.float32)
+    batches = (np.arange(600) >= 597).astype(int)  # of the 60 cells of the first look its share is none
     assert np.isfinite(partners(rep, batches, 5, 0)[1]).all()
 
 

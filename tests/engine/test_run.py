@@ -18,7 +18,9 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 import scclr_ext
+from scclr_ext.engine.agreement import partners
 from scclr_ext.engine.methods import METHODS
+from scclr_ext.engine.neighbors import principal_components
 from scclr_ext.engine.run import Run, run
 from scclr_ext.engine.sampling import Shuffled, WithinBatches
 
@@ -277,6 +279,16 @@ def test_a_very_small_batch_is_trained_with_the_largest(method, tiny, samplers) 
     assert same_bits(alone, joined), "the partners in other batches know of it, too"
     rest = train(short(method, batch_size=4, steps=8), tiny, batches=np.array([0] * 19 + [1]))
     assert same_bits(rest, train(short(method, batch_size=4, steps=8), tiny)), "what is left is one batch"
+
+
+def test_with_batches_stands_beside_what_they_agree_on(tiny) -> None:
+    codes = np.arange(20) % 2
+    result = train(short("scclr"), tiny, batches=codes, random_state=3)
+    rep, axes = principal_components(tiny, result.data.mean, result.data.std, 3)
+    turn = partners(rep, codes, 3, 3)[1]
+    assert 0 < turn.shape[1]
+    assert result.data.components == pytest.approx(turn.T @ axes, abs=1e-5)
+    assert result.embedding.shape[1] == short("scclr").embedding_dim + turn.shape[1]
 
 
 @every_method
