@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg, sparse
 
-from scclr_ext.engine.neighbors import Neighbors, mutual_neighbors
+from scclr_ext.engine.neighbors import Neighbors, mutual_neighbors, sample_of_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +20,6 @@ _NEGLIGIBLE = 0.01
 """A direction with less than this share of the largest standard deviation is none."""
 _FIRST_LOOK = 20_000
 """Cells that the first round is content with: it has covariances to estimate, and its time grows with their square."""
-_FEWEST = 100
-"""Of each batch, where it has that many."""
 
 
 def partners(
@@ -41,16 +39,16 @@ def partners(
     n_neighbors
         See :func:`~scclr_ext.engine.neighbors.mutual_neighbors`.
     random_state
-        Says which cells take part in the first round, where there are many.
+        Says which cells take part in the first round, and which are candidates in the second, where there are many.
 
     Returns
     -------
     The neighbours, and what `agreement` makes of them.
     """
-    some = _sample(batches, random_state)
+    some = sample_of_each(batches, _FIRST_LOOK, random_state)
     found = mutual_neighbors(rep[some], batches[some], n_neighbors)
     shared = (rep @ agreement(rep[some], found)).astype(np.float32)
-    found = mutual_neighbors(shared if shared.shape[1] else rep, batches, n_neighbors)
+    found = mutual_neighbors(shared if shared.shape[1] else rep, batches, n_neighbors, random_state)
     return found, agreement(rep, found)
 
 
@@ -83,19 +81,6 @@ def agreement(rep: np.ndarray, pairs: Neighbors) -> NDArray[np.float64]:
     estimate = axes[:, kept] * (1 - share[kept]) @ axes[:, kept].T @ total
     variance, turn = linalg.eigh(estimate.T @ total @ estimate)
     return estimate @ turn[:, ::-1][:, variance[::-1] > _NEGLIGIBLE**2 * variance[-1]]
-
-
-def _sample(batches: np.ndarray, random_state: int) -> NDArray[np.int64]:
-    """All cells, or as many of each batch as are its share of the first look."""
-    if len(batches) <= _FIRST_LOOK:
-        return np.arange(len(batches))
-    rng = np.random.default_rng(random_state)
-    chosen = []
-    for batch in np.unique(batches):
-        cells = np.flatnonzero(batches == batch)
-        wanted = max(_FEWEST, round(len(cells) * _FIRST_LOOK / len(batches)))
-        chosen.append(rng.choice(cells, min(wanted, len(cells)), replace=False))
-    return np.sort(np.concatenate(chosen))
 
 
 def _disagreement(x: NDArray[np.float64], pairs: Neighbors) -> NDArray[np.float64]:

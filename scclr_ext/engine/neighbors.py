@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from pynndescent import NNDescent
 from scipy import sparse
-from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Generator, Tensor
 
-_COMPONENTS = 50
-_CLIP = 10.0
+EXACT_CELLS = 50_000
+"""Up to here all pairs of cells are compared, which takes seconds; beyond, time must not grow with their square."""
+_CANDIDATES = 20_000
+"""Cells with whom all others are compared in a search across batches, where there are more than that."""
+_FEWEST = 100
+"""Of each batch, where it has that many."""
 _PAIRS_PER_CELL = 300
 """Neighbours looked up per cell over all other batches; with many batches each contributes fewer."""
 _HALF_AS_FAR_AGAIN = 1.5
@@ -50,69 +55,75 @@ class Neighbors:
         return torch.where(replace, self.indices[torch.where(replace, pick, 0)] if len(self.indices) else index, index)
 
 
-class Components(NamedTuple):
-    """Scores of the cells, shape ``(cells, components)``, and axes, ``(components, genes)``; float32."""
-
-    rep: np.ndarray
-    axes: np.ndarray
-
-
-def principal_components(
-    matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array, mean: np.ndarray, std: np.ndarray, random_state: int
-) -> Components:
-    """PCA of the standardised genes, clipped at 10; sparse stays sparse."""
-    scale = np.where(std > 0, std, 1.0)
-    limit = (_CLIP + mean / scale).astype(np.float32)
-    if isinstance(matrix, np.ndarray):
-        scaled = np.minimum(matrix / scale, limit)
-    else:
-        scaled = matrix.copy()
-        scaled.data = np.minimum(matrix.data / scale[matrix.indices], limit[matrix.indices]).astype(np.float32)
-    n_components = min(_COMPONENTS, *(n - 1 for n in matrix.shape))
-    if n_components < 1 or not std.any():
-        n_cells, n_genes = matrix.shape  # all cells are alike
-        return Components(np.zeros((n_cells, 1), dtype=np.float32), np.zeros((1, n_genes), dtype=np.float32))
-    random_state %= 2**32  # the largest seed scikit-learn takes
-    # arpack centres sparse data without making it dense
-    pca = PCA(n_components, svd_solver="arpack", random_state=random_state)
-    rep = pca.fit_transform(scaled)
-    return Components(rep.astype(np.float32), pca.components_.astype(np.float32))
+def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int = 0) -> Neighbors:
+    """Find the nearest cells of each cell (itself left out); above `EXACT_CELLS` cells nearly all of them."""
+    n, k = len(rep), min(n_neighbors, len(rep) - 1)
+    if n <= EXACT_CELLS:
+        return Neighbors.from_matrix(NearestNeighbors(n_neighbors=k).fit(rep).kneighbors_graph())
+    found, _ = NNDescent(rep, n_neighbors=k + 1, random_state=random_state % 2**32).neighbor_graph
+    others = (found != np.arange(n)[:, None]) & (found >= 0)  # -1 stands for a neighbour that was not found
+    indptr = np.concatenate([[0], np.cumsum(others.sum(axis=1))])
+    return Neighbors(torch.from_numpy(indptr), torch.from_numpy(found[others].astype(np.int64)))
 
 
-def nearest_neighbors(rep: np.ndarray, n_neighbors: int) -> Neighbors:
-    """Find the nearest cells of each cell (itself left out)."""
-    k = min(n_neighbors, len(rep) - 1)
-    return Neighbors.from_matrix(NearestNeighbors(n_neighbors=k).fit(rep).kneighbors_graph())
-
-
-def mutual_neighbors(rep: np.ndarray, batches: np.ndarray, n_neighbors: int) -> Neighbors:
+def mutual_neighbors(rep: np.ndarray, batches: np.ndarray, n_neighbors: int, random_state: int = 0) -> Neighbors:
     """Find, for each cell, the cells of other batches that count it among their nearest as it does them.
 
     Mutual nearest neighbours (Haghverdi et al. 2018) by the angle between cells, after each batch was centred: a
     shift between batches plays no part, and a cell type found in one batch only has few partners or none. Of a cell's
     partners only those count that are at most half as far again as the nearest: where a batch has fewer cells of a
     type than neighbours are looked up, the next best type would be among them.
+
+    Of many cells a random part are candidates: one of a pair's cells is always of that part. Every cell may have
+    partners, but is compared with a bounded number of others.
     """
     names, codes = np.unique(batches, return_inverse=True)
     centred = rep.copy()
     for code in range(len(names)):
         centred[codes == code] -= centred[codes == code].mean(axis=0)
-    eps = np.finfo(np.float32).eps
-    centred /= np.linalg.norm(centred, axis=1, keepdims=True) + eps
-    n, k = len(rep), max(3, min(n_neighbors, _PAIRS_PER_CELL // max(1, len(names) - 1)))
-    rows, columns, distances = [], [], []
-    for code in range(len(names)):
-        inside, outside = np.flatnonzero(codes == code), np.flatnonzero(codes != code)
-        search = NearestNeighbors(n_neighbors=min(k, len(inside))).fit(centred[inside])
-        distance, place = search.kneighbors(centred[outside])
-        rows.append(np.repeat(outside, place.shape[1]))
-        columns.append(inside[place].ravel())
-        distances.append(distance.ravel())
-    places = (np.concatenate(rows), np.concatenate(columns))
-    directed = sparse.csr_array((np.concatenate(distances) + eps, places), shape=(n, n))
-    mutual = directed.multiply(directed.T > 0).tocsr()
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True) + np.finfo(np.float32).eps
+    k = max(3, min(n_neighbors, _PAIRS_PER_CELL // max(1, len(names) - 1)))
+    everyone = candidates = np.arange(len(rep))
+    if len(rep) > EXACT_CELLS:
+        candidates = sample_of_each(codes, _CANDIDATES, random_state)
+    forth = _across(centred, codes, everyone, candidates, k)
+    if len(candidates) == len(rep):
+        mutual = forth.multiply(forth.T > 0).tocsr()
+    else:
+        mutual = forth.multiply(_across(centred, codes, candidates, everyone, k).T > 0).tocsr()
+        mutual = mutual.maximum(mutual.T).tocsr()
     counts = np.diff(mutual.indptr)
     nearest = np.minimum.reduceat(mutual.data, mutual.indptr[:-1][counts > 0]) if mutual.nnz else mutual.data
     mutual.data *= mutual.data <= _HALF_AS_FAR_AGAIN * np.repeat(nearest, counts[counts > 0])
     mutual.eliminate_zeros()
     return Neighbors.from_matrix(mutual)
+
+
+def sample_of_each(batches: np.ndarray, n_cells: int, random_state: int) -> NDArray[np.int64]:
+    """Draw about that many cells, of each batch its share; all cells where there are no more."""
+    if len(batches) <= n_cells:
+        return np.arange(len(batches))
+    rng = np.random.default_rng(random_state)
+    chosen = []
+    for batch in np.unique(batches):
+        cells = np.flatnonzero(batches == batch)
+        wanted = max(_FEWEST, round(len(cells) * n_cells / len(batches)))
+        chosen.append(rng.choice(cells, min(wanted, len(cells)), replace=False))
+    return np.sort(np.concatenate(chosen))
+
+
+def _across(
+    rep: np.ndarray, codes: np.ndarray, own: NDArray[np.int64], others: NDArray[np.int64], k: int
+) -> sparse.csr_array:
+    """Distances from each of its own cells to the `k` nearest of the others in every batch that is not the cell's."""
+    rows, columns, distances = [], [], []
+    for code in np.unique(codes):
+        outside, inside = own[codes[own] != code], others[codes[others] == code]
+        search = NearestNeighbors(n_neighbors=min(k, len(inside))).fit(rep[inside])
+        distance, place = search.kneighbors(rep[outside])
+        rows.append(np.repeat(outside.astype(np.int32), place.shape[1]))
+        columns.append(inside.astype(np.int32)[place].ravel())
+        distances.append(distance.ravel())
+    places = (np.concatenate(rows), np.concatenate(columns))
+    distance = np.concatenate(distances) + np.finfo(np.float32).eps  # cells at the same place are neighbours, too
+    return sparse.csr_array((distance, places), shape=(len(rep), len(rep)))

@@ -12,11 +12,12 @@ from scipy import sparse
 from scclr_ext.engine._random import Seeds
 from scclr_ext.engine.agreement import partners
 from scclr_ext.engine.checkpoint import Checkpoints, identify
+from scclr_ext.engine.components import principal_components
 from scclr_ext.engine.device import device_of, make_fabric, precision_of, training
 from scclr_ext.engine.fit import embed, fit
 from scclr_ext.engine.hold import InMemory
 from scclr_ext.engine.methods import DataInfo, Method, build
-from scclr_ext.engine.neighbors import nearest_neighbors, principal_components
+from scclr_ext.engine.neighbors import nearest_neighbors
 from scclr_ext.engine.processes import gather_rows
 from scclr_ext.engine.source import as_source
 from scclr_ext.engine.training_set import training_set
@@ -111,7 +112,7 @@ def run(
         rep, axes = principal_components(shown.matrix, data.mean, data.std, random_state)
         k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(rep) // _CELLS_PER_NEIGHBOR))
         if shown.batches is None:
-            neighbors = nearest_neighbors(rep, k)
+            neighbors = nearest_neighbors(rep, k, random_state)
         else:
             neighbors, turn = partners(rep, shown.batches, k, random_state)
             axes = (turn.T @ axes).astype(np.float32)

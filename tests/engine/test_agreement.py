@@ -105,13 +105,13 @@ def test_many_cells_are_looked_at_twice_only_in_part(monkeypatch) -> None:
     rep, types, batches = two_batches(distance=3)
     seen = []
 
-    def watched(scores, batches, n_neighbors):
+    def watched(scores, batches, *options):
         seen.append(batches)
-        return mutual_neighbors(scores, batches, n_neighbors)
+        return mutual_neighbors(scores, batches, *options)
 
     monkeypatch.setattr("scclr_ext.engine.agreement.mutual_neighbors", watched)
     monkeypatch.setattr("scclr_ext.engine.agreement._FIRST_LOOK", 200)
-    monkeypatch.setattr("scclr_ext.engine.agreement._FEWEST", 5)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._FEWEST", 5)
     found, turn = partners(rep, batches, 20, 0)
     assert [len(b) for b in seen] == [200, 300]
     assert np.bincount(seen[0]) == pytest.approx(np.bincount(batches) * 2 / 3, abs=1)
@@ -124,7 +124,7 @@ def test_many_cells_are_looked_at_twice_only_in_part(monkeypatch) -> None:
 
 def test_a_small_batch_is_not_left_out_of_the_first_look(monkeypatch) -> None:
     monkeypatch.setattr("scclr_ext.engine.agreement._FIRST_LOOK", 60)
-    monkeypatch.setattr("scclr_ext.engine.agreement._FEWEST", 5)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._FEWEST", 5)
     rep = np.random.default_rng(0).normal(size=(600, 3)).astype(np.float32)
     batches = (np.arange(600) >= 597).astype(int)  # of the 60 cells of the first look its share is none
     assert np.isfinite(partners(rep, batches, 5, 0)[1]).all()

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse, stats
 from torch import Generator
 
-from scclr_ext.engine.moments import gene_moments
-from scclr_ext.engine.neighbors import Neighbors, mutual_neighbors, nearest_neighbors, principal_components
+from scclr_ext.engine.neighbors import Neighbors, mutual_neighbors, nearest_neighbors, sample_of_each
 
 
 def generator(seed: int = 0) -> Generator:
@@ -65,6 +64,72 @@ def test_the_nearest_by_hand(n, k, seed) -> None:
         distance = np.linalg.norm(rep.astype(float) - rep[i], axis=1)
         distance[i] = np.inf
         assert found == set(np.argsort(distance)[: min(k, n - 1)].tolist())
+
+
+def blobs(n: int, groups: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    group = rng.integers(groups, size=n)
+    return (rng.normal(0, 4, size=(groups, 20))[group] + rng.normal(size=(n, 20))).astype(np.float32), group
+
+
+def test_among_many_cells_nearly_all_of_the_nearest(monkeypatch) -> None:
+    rep, _ = blobs(3000)
+    rep[:40] = rep[40]  # more cells at one place than neighbours are looked up
+    exact = lists(nearest_neighbors(rep, 15))
+    monkeypatch.setattr("scclr_ext.engine.neighbors.EXACT_CELLS", 1000)
+    found = nearest_neighbors(rep, 15, random_state=2**40)
+    near = lists(found)
+    assert not any(i in others for i, others in enumerate(near))
+    assert min(map(len, near)) >= 14
+    assert np.mean([len(a & b) / 15 for a, b in zip(exact[41:], near[41:], strict=True)]) > 0.97
+    again = nearest_neighbors(rep, 15, random_state=2**40)
+    assert torch.equal(found.indices, again.indices)
+    assert torch.equal(found.indptr, again.indptr)
+
+
+def test_many_cells_that_are_all_alike(monkeypatch) -> None:
+    monkeypatch.setattr("scclr_ext.engine.neighbors.EXACT_CELLS", 100)
+    found = lists(nearest_neighbors(np.zeros((400, 1), dtype=np.float32), 5))
+    assert not any(i in others for i, others in enumerate(found))
+
+
+def test_of_many_cells_some_are_candidates_and_all_have_partners(monkeypatch) -> None:
+    rep, group = blobs(1200)
+    codes = np.arange(1200) % 3
+    rep += np.array([0, 15, -9], dtype=np.float32)[codes, None]
+    exact = lists(mutual_neighbors(rep, codes, 20))
+    monkeypatch.setattr("scclr_ext.engine.neighbors.EXACT_CELLS", 1000)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._CANDIDATES", 300)
+    candidates = set(sample_of_each(codes, 300, 7).tolist())
+    found = lists(mutual_neighbors(rep, codes, 20, random_state=7))
+    assert np.mean([len(others) > 0 for others in found]) > 0.9 * np.mean([len(others) > 0 for others in exact])
+    for i, others in enumerate(found):
+        assert all(i in candidates or j in candidates for j in others)
+        assert all(codes[i] != codes[j] and group[i] == group[j] for j in others)
+    assert lists(mutual_neighbors(rep, codes, 20, random_state=7)) == found
+    assert lists(mutual_neighbors(rep, codes, 20, random_state=8)) != found
+
+
+def test_when_all_are_candidates_the_same_as_without_any_choice(monkeypatch) -> None:
+    rep, _ = blobs(300)
+    codes = np.arange(300) % 2
+    expected = lists(mutual_neighbors(rep, codes, 10))
+    monkeypatch.setattr("scclr_ext.engine.neighbors.EXACT_CELLS", 200)
+    assert lists(mutual_neighbors(rep, codes, 10)) == expected
+
+
+@settings(max_examples=30, deadline=None)
+@given(sizes=st.lists(st.integers(1, 400), min_size=1, max_size=4), n=st.integers(1, 900), seed=st.integers(0, 99))
+def test_a_sample_of_each_batch(sizes, n, seed) -> None:
+    batches = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    chosen = sample_of_each(batches, n, seed)
+    assert np.array_equal(chosen, np.unique(chosen))
+    counts = np.bincount(batches[chosen], minlength=len(sizes))
+    if n >= len(batches):
+        assert len(chosen) == len(batches)
+    else:
+        share = np.array(sizes) * n / len(batches)
+        assert counts == pytest.approx(np.minimum(sizes, np.maximum(share, 100)), abs=1)
 
 
 @pytest.mark.parametrize("k", [3, 6])
@@ -124,27 +189,3 @@ def test_a_shift_between_batches_plays_no_part() -> None:
     assert sum(map(len, found)) > 60
     for i, others in enumerate(found):
         assert all(groups[j] == groups[i] and codes[j] != codes[i] for j in others)
-
-
-@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix, sparse.csr_array])
-def test_principal_components_against_a_singular_value_decomposition(convert) -> None:
-    dense = np.log1p(np.random.default_rng(0).poisson(1.0, size=(40, 12))).astype(np.float32)
-    dense[:, 5] = 0  # a gene that never varies
-    dense[3, 7] = 80  # ... and one that is clipped
-    mean, std = gene_moments(dense)
-    z = np.minimum((dense.astype(float) - mean) / np.where(std > 0, std, 1), 10)
-    z -= z.mean(0)
-    u, s, _ = np.linalg.svd(z, full_matrices=False)
-    found = principal_components(convert(dense), mean, std, 0).rep
-    assert found.dtype == np.float32
-    assert found.shape == (40, 11)
-    assert np.abs(found) == pytest.approx(np.abs(u * s)[:, :11], abs=2e-3)
-    assert np.array_equal(principal_components(convert(dense), mean, std, 0).rep, found)
-
-
-@pytest.mark.parametrize("shape", [(2, 5), (5, 2), (3, 3), (5, 1)])
-def test_principal_components_of_very_little(shape) -> None:
-    dense = np.random.default_rng(0).gamma(1.0, size=shape).astype(np.float32)
-    found = principal_components(sparse.csr_matrix(dense), *gene_moments(dense), 0).rep
-    assert len(found) == shape[0]
-    assert np.isfinite(found).all()

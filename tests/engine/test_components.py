@@ -1,0 +1,34 @@
+"""What is linear in the cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from scclr_ext.engine.components import principal_components
+from scclr_ext.engine.moments import gene_moments
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix, sparse.csr_array])
+def test_principal_components_against_a_singular_value_decomposition(convert) -> None:
+    dense = np.log1p(np.random.default_rng(0).poisson(1.0, size=(40, 12))).astype(np.float32)
+    dense[:, 5] = 0  # a gene that never varies
+    dense[3, 7] = 80  # ... and one that is clipped
+    mean, std = gene_moments(dense)
+    z = np.minimum((dense.astype(float) - mean) / np.where(std > 0, std, 1), 10)
+    z -= z.mean(0)
+    u, s, _ = np.linalg.svd(z, full_matrices=False)
+    found = principal_components(convert(dense), mean, std, 0).rep
+    assert found.dtype == np.float32
+    assert found.shape == (40, 11)
+    assert np.abs(found) == pytest.approx(np.abs(u * s)[:, :11], abs=2e-3)
+    assert np.array_equal(principal_components(convert(dense), mean, std, 0).rep, found)
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (5, 2), (3, 3), (5, 1)])
+def test_principal_components_of_very_little(shape) -> None:
+    dense = np.random.default_rng(0).gamma(1.0, size=shape).astype(np.float32)
+    found = principal_components(sparse.csr_matrix(dense), *gene_moments(dense), 0).rep
+    assert len(found) == shape[0]
+    assert np.isfinite(found).all()
