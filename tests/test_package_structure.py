@@ -249,13 +249,14 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 
 def test_loading_everything_is_quiet_and_leaves_nothing(tmp_path: Path) -> None:
     code = """
-import logging
+import logging, sys
 import numpy, torch
 numpy.random.seed(0); torch.manual_seed(0)
 states = str(numpy.random.get_state()), torch.get_rng_state().tolist(), torch.get_num_threads()
 from scclr_ext import datasets, get, io, metrics, pl, pp, tl
 assert states == (str(numpy.random.get_state()), torch.get_rng_state().tolist(), torch.get_num_threads())
 assert not logging.getLogger().handlers
+assert "pynndescent" not in sys.modules, "importing it takes ten seconds"
 """
     assert run_python(code, tmp_path) == ""
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pynndescent import NNDescent
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
@@ -60,6 +59,8 @@ def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int = 0) 
     n, k = len(rep), min(n_neighbors, len(rep) - 1)
     if n <= EXACT_CELLS:
         return Neighbors.from_matrix(NearestNeighbors(n_neighbors=k).fit(rep).kneighbors_graph())
+    from pynndescent import NNDescent  # compiles for many seconds when it is imported
+
     found, _ = NNDescent(rep, n_neighbors=k + 1, random_state=random_state % 2**32).neighbor_graph
     others = (found != np.arange(n)[:, None]) & (found >= 0)  # -1 stands for a neighbour that was not found
     indptr = np.concatenate([[0], np.cumsum(others.sum(axis=1))])
