@@ -34,6 +34,7 @@ VARIANTS: dict[str, Variant] = {
     "genes not scaled": Variant(replace(_BASE, scale=False)),
     "mask 0.4": Variant(replace(_BASE, mask_rate=0.4)),
     "1200 steps": Variant(replace(_BASE, steps=1200)),
+    "early stopping": Variant(replace(_BASE, early_stopping=True)),
 }
 
 CHOSEN = (
