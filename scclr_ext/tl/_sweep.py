@@ -75,8 +75,11 @@ def sweep(
     labels = partitions[choice.index] if choice.index >= 0 else np.zeros(len(rep), dtype=np.int64)
     if cells is not None and choice.index >= 0:
         # Every cell takes the label of most of its neighbours in the sample; the sample's own keep theirs.
-        sampled, labels = labels, KNeighborsClassifier(n_neighbors).fit(rep, labels).predict(all_cells)
-        labels[cells] = sampled
+        others = np.setdiff1d(np.arange(len(all_cells)), cells)
+        joined = np.empty(len(all_cells), dtype=labels.dtype)
+        joined[cells] = labels
+        joined[others] = KNeighborsClassifier(n_neighbors).fit(rep, labels).predict(all_cells[others])
+        labels = joined
     elif cells is not None:
         labels = np.zeros(len(all_cells), dtype=np.int64)
     table = {column: choice.table[column].to_numpy() for column in choice.table}
