@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Generator, Tensor
 
-EXACT_CELLS = 50_000
-"""Up to here all pairs of cells are compared, which takes seconds; beyond, time must not grow with their square."""
-_CANDIDATES = 20_000
-"""Cells with whom all others are compared in a search across batches, where there are more than that."""
+_EXACT_CELLS = 100_000
+"""Up to here all pairs of cells are compared. The approximate search takes longer than that to be compiled."""
+_MANY_CELLS, _CANDIDATES = 50_000, 20_000
+"""In a search across batches, with more cells than the first all are compared with so many, not with all others."""
 _FEWEST = 100
 """Of each batch, where it has that many."""
 _PAIRS_PER_CELL = 300
@@ -55,9 +55,9 @@ class Neighbors:
 
 
 def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int = 0) -> Neighbors:
-    """Find the nearest cells of each cell (itself left out); above `EXACT_CELLS` cells nearly all of them."""
+    """Find the nearest cells of each cell (itself left out); of very many cells nearly all of them."""
     n, k = len(rep), min(n_neighbors, len(rep) - 1)
-    if n <= EXACT_CELLS:
+    if n <= _EXACT_CELLS:
         return Neighbors.from_matrix(NearestNeighbors(n_neighbors=k).fit(rep).kneighbors_graph())
     from pynndescent import NNDescent  # compiles for many seconds when it is imported
 
@@ -85,7 +85,7 @@ def mutual_neighbors(rep: np.ndarray, batches: np.ndarray, n_neighbors: int, ran
     centred /= np.linalg.norm(centred, axis=1, keepdims=True) + np.finfo(np.float32).eps
     k = max(3, min(n_neighbors, _PAIRS_PER_CELL // max(1, len(names) - 1)))
     everyone = candidates = np.arange(len(rep))
-    if len(rep) > EXACT_CELLS:
+    if len(rep) > _MANY_CELLS:
         candidates = sample_of_each(codes, _CANDIDATES, random_state)
     forth = _across(centred, codes, everyone, candidates, k)
     if len(candidates) == len(rep):

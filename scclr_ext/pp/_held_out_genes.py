@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from scclr_ext.engine.moments import gene_moments
 from scclr_ext.engine.components import principal_components
+from scclr_ext.engine.moments import gene_moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -76,7 +76,7 @@ def test_among_many_cells_nearly_all_of_the_nearest(monkeypatch) -> None:
     rep, _ = blobs(3000)
     rep[:40] = rep[40]  # more cells at one place than neighbours are looked up
     exact = lists(nearest_neighbors(rep, 15))
-    monkeypatch.setattr("scclr_ext.engine.neighbors.EXACT_CELLS", 1000)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._EXACT_CELLS", 1000)
     found = nearest_neighbors(rep, 15, random_state=2**40)
     near = lists(found)
     assert not any(i in others for i, others in enumerate(near))
@@ -88,7 +88,7 @@ def test_among_many_cells_nearly_all_of_the_nearest(monkeypatch) -> None:
 
 
 def test_many_cells_that_are_all_alike(monkeypatch) -> None:
-    monkeypatch.setattr("scclr_ext.engine.neighbors.EXACT_CELLS", 100)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._EXACT_CELLS", 100)
     found = lists(nearest_neighbors(np.zeros((400, 1), dtype=np.float32), 5))
     assert not any(i in others for i, others in enumerate(found))
 
@@ -98,7 +98,7 @@ def test_of_many_cells_some_are_candidates_and_all_have_partners(monkeypatch) ->
     codes = np.arange(1200) % 3
     rep += np.array([0, 15, -9], dtype=np.float32)[codes, None]
     exact = lists(mutual_neighbors(rep, codes, 20))
-    monkeypatch.setattr("scclr_ext.engine.neighbors.EXACT_CELLS", 1000)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._MANY_CELLS", 1000)
     monkeypatch.setattr("scclr_ext.engine.neighbors._CANDIDATES", 300)
     candidates = set(sample_of_each(codes, 300, 7).tolist())
     found = lists(mutual_neighbors(rep, codes, 20, random_state=7))
@@ -114,7 +114,7 @@ def test_when_all_are_candidates_the_same_as_without_any_choice(monkeypatch) -> 
     rep, _ = blobs(300)
     codes = np.arange(300) % 2
     expected = lists(mutual_neighbors(rep, codes, 10))
-    monkeypatch.setattr("scclr_ext.engine.neighbors.EXACT_CELLS", 200)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._MANY_CELLS", 200)
     assert lists(mutual_neighbors(rep, codes, 10)) == expected
 
 

@@ -19,8 +19,8 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 import scclr_ext
 from scclr_ext.engine.agreement import partners
-from scclr_ext.engine.methods import METHODS
 from scclr_ext.engine.components import principal_components
+from scclr_ext.engine.methods import METHODS
 from scclr_ext.engine.run import Run, run
 from scclr_ext.engine.sampling import Shuffled, WithinBatches
 
