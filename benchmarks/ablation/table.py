@@ -50,6 +50,7 @@ def _column(rows: pd.DataFrame, column: str) -> pd.Series:
     wide = rows.pivot_table(index=["set", "seed"], columns="variant", values=column)
     if "default" not in wide:
         return pd.Series(dtype=float)
+    wide = wide[wide["default"].notna()]
     sets_of = wide.notna().groupby(level="set").any().sum()
     wide = wide[sets_of.index[sets_of == sets_of["default"]]]
     return wide.dropna().mean()
