@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -259,23 +258,12 @@ def test_an_interrupted_embedding_is_taken_up(file, tmp_path, monkeypatch) -> No
     assert np.array_equal(whole, resumed)
 
 
-def test_two_processes_write_one_file_whoever_starts_them(file, tmp_path) -> None:
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
-    embeddings = []
-    for launcher in ([], torchrun):
-        out = tmp_path / f"{len(embeddings)}.h5ad"
-        command = [sys.executable, *launcher, "-m", "scclr_ext", "embed", str(file), str(out), "--devices", "2"]
-        command += ["--device", "cpu", "--n-steps", "4", "--early-stopping", "--no-cluster"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[-1] == f"80 cells written to {out}"
-        assert done.stdout.count("written to") == done.stdout.count("added obsm") == 1, "only one process talks"
-        embeddings.append(ad.read_h5ad(out).obsm["X_clr"])
-    assert embeddings[0].shape[0] == 80
-    assert np.array_equal(*embeddings)
-
-
-def free_port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
+def test_two_processes_write_one_file(file, tmp_path) -> None:
+    out = tmp_path / "out.h5ad"
+    command = [sys.executable, "-m", "scclr_ext", "embed", str(file), str(out), "--devices", "2", "--device", "cpu"]
+    command += ["--n-steps", "4", "--early-stopping", "--no-cluster"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"80 cells written to {out}"
+    assert done.stdout.count("written to") == done.stdout.count("added obsm") == 1, "only one process talks"
+    assert ad.read_h5ad(out).obsm["X_clr"].shape[0] == 80
