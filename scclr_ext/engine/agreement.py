@@ -46,7 +46,7 @@ def partners(
     The neighbours, and what `agreement` makes of them.
     """
     some = sample_of_each(batches, _FIRST_LOOK, random_state)
-    found = mutual_neighbors(rep[some], batches[some], n_neighbors)
+    found = mutual_neighbors(rep[some], batches[some], n_neighbors, random_state)
     shared = (rep @ agreement(rep[some], found)).astype(np.float32)
     found = mutual_neighbors(shared if shared.shape[1] else rep, batches, n_neighbors, random_state)
     return found, agreement(rep, found)

@@ -54,7 +54,7 @@ class Neighbors:
         return torch.where(replace, self.indices[torch.where(replace, pick, 0)] if len(self.indices) else index, index)
 
 
-def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int = 0) -> Neighbors:
+def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int) -> Neighbors:
     """Find the nearest cells of each cell (itself left out); of very many cells nearly all of them."""
     n, k = len(rep), min(n_neighbors, len(rep) - 1)
     if n <= _EXACT_CELLS:
@@ -67,7 +67,7 @@ def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int = 0) 
     return Neighbors(torch.from_numpy(indptr), torch.from_numpy(found[others].astype(np.int64)))
 
 
-def mutual_neighbors(rep: np.ndarray, batches: np.ndarray, n_neighbors: int, random_state: int = 0) -> Neighbors:
+def mutual_neighbors(rep: np.ndarray, batches: np.ndarray, n_neighbors: int, random_state: int) -> Neighbors:
     """Find, for each cell, the cells of other batches that count it among their nearest as it does them.
 
     Mutual nearest neighbours (Haghverdi et al. 2018) by the angle between cells, after each batch was centred: a

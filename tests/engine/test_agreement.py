@@ -96,17 +96,18 @@ def pairs_of(found: Neighbors) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_second_look_finds_better_partners() -> None:
     rep, types, batches = two_batches(distance=3)
-    once, twice = pairs_of(mutual_neighbors(rep, batches, 20)), pairs_of(partners(rep, batches, 20, 0)[0])
+    once, twice = pairs_of(mutual_neighbors(rep, batches, 20, 0)), pairs_of(partners(rep, batches, 20, 0)[0])
     right = [np.mean(types[i] == types[j]) for i, j in (once, twice)]
     assert right[1] > right[0] + 0.01
 
 
 def test_many_cells_are_looked_at_twice_only_in_part(monkeypatch) -> None:
     rep, types, batches = two_batches(distance=3)
-    seen = []
+    seen, asked = [], []
 
     def watched(scores, batches, *options):
         seen.append(batches)
+        asked.append(options)
         return mutual_neighbors(scores, batches, *options)
 
     monkeypatch.setattr("scclr_ext.engine.agreement.mutual_neighbors", watched)
@@ -116,6 +117,7 @@ def test_many_cells_are_looked_at_twice_only_in_part(monkeypatch) -> None:
     assert [len(b) for b in seen] == [200, 300]
     assert np.bincount(seen[0]) == pytest.approx(np.bincount(batches) * 2 / 3, abs=1)
     again, other = partners(rep, batches, 20, 0), partners(rep, batches, 20, 1)
+    assert asked[-2:] == [(20, 1), (20, 1)], "candidates follow from the seed"
     assert np.array_equal(again[1], turn)
     assert not np.array_equal(other[1], turn)
     i, j = pairs_of(found)

@@ -60,7 +60,7 @@ def test_every_neighbour_is_drawn_equally_often_and_with_the_probability() -> No
 @given(n=st.integers(2, 30), k=st.integers(1, 40), seed=st.integers(0, 99))
 def test_the_nearest_by_hand(n, k, seed) -> None:
     rep = np.random.default_rng(seed).normal(size=(n, 3)).astype(np.float32)
-    for i, found in enumerate(lists(nearest_neighbors(rep, k))):
+    for i, found in enumerate(lists(nearest_neighbors(rep, k, 0))):
         distance = np.linalg.norm(rep.astype(float) - rep[i], axis=1)
         distance[i] = np.inf
         assert found == set(np.argsort(distance)[: min(k, n - 1)].tolist())
@@ -75,7 +75,7 @@ def blobs(n: int, groups: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 def test_among_many_cells_nearly_all_of_the_nearest(monkeypatch) -> None:
     rep, _ = blobs(3000)
     rep[:40] = rep[40]  # more cells at one place than neighbours are looked up
-    exact = lists(nearest_neighbors(rep, 15))
+    exact = lists(nearest_neighbors(rep, 15, 0))
     monkeypatch.setattr("scclr_ext.engine.neighbors._EXACT_CELLS", 1000)
     found = nearest_neighbors(rep, 15, random_state=2**40)
     near = lists(found)
@@ -89,7 +89,7 @@ def test_among_many_cells_nearly_all_of_the_nearest(monkeypatch) -> None:
 
 def test_many_cells_that_are_all_alike(monkeypatch) -> None:
     monkeypatch.setattr("scclr_ext.engine.neighbors._EXACT_CELLS", 100)
-    found = lists(nearest_neighbors(np.zeros((400, 1), dtype=np.float32), 5))
+    found = lists(nearest_neighbors(np.zeros((400, 1), dtype=np.float32), 5, 0))
     assert not any(i in others for i, others in enumerate(found))
 
 
@@ -97,7 +97,7 @@ def test_of_many_cells_some_are_candidates_and_all_have_partners(monkeypatch) ->
     rep, group = blobs(1200)
     codes = np.arange(1200) % 3
     rep += np.array([0, 15, -9], dtype=np.float32)[codes, None]
-    exact = lists(mutual_neighbors(rep, codes, 20))
+    exact = lists(mutual_neighbors(rep, codes, 20, 0))
     monkeypatch.setattr("scclr_ext.engine.neighbors._MANY_CELLS", 1000)
     monkeypatch.setattr("scclr_ext.engine.neighbors._CANDIDATES", 300)
     candidates = set(sample_of_each(codes, 300, 7).tolist())
@@ -110,12 +110,45 @@ def test_of_many_cells_some_are_candidates_and_all_have_partners(monkeypatch) ->
     assert lists(mutual_neighbors(rep, codes, 20, random_state=8)) != found
 
 
+def test_partners_among_candidates_by_hand(monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(3, size=60)
+    rep = rng.normal(size=(60, 4)).astype(np.float32)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._MANY_CELLS", 50)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._CANDIDATES", 24)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._FEWEST", 2)
+    candidates = sample_of_each(codes, 24, 3)
+    found = lists(mutual_neighbors(rep, codes, 5, random_state=3))
+
+    centred = np.array([rep[i] - rep[codes == codes[i]].mean(0) for i in range(60)], dtype=float)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    distance = np.linalg.norm(centred[:, None] - centred, axis=2)
+
+    def nearest(i: int, among: np.ndarray) -> set[int]:
+        return set(among[np.argsort(distance[i, among])[:5]].tolist())
+
+    pairs = {
+        (i, j)
+        for i in range(60)
+        for j in candidates.tolist()
+        if codes[i] != codes[j]
+        and j in nearest(i, candidates[codes[candidates] == codes[j]])
+        and i in nearest(j, np.flatnonzero(codes == codes[i]))
+    }
+    pairs |= {(j, i) for i, j in pairs}
+    for i in range(60):
+        partners = [b for a, b in pairs if a == i]
+        limit = 1.5 * min((distance[i, j] for j in partners), default=0)
+        assert found[i] == {j for j in partners if distance[i, j] <= limit}
+    assert any(j not in candidates for others in found for j in others)
+
+
 def test_when_all_are_candidates_the_same_as_without_any_choice(monkeypatch) -> None:
     rep, _ = blobs(300)
     codes = np.arange(300) % 2
-    expected = lists(mutual_neighbors(rep, codes, 10))
+    expected = lists(mutual_neighbors(rep, codes, 10, 0))
     monkeypatch.setattr("scclr_ext.engine.neighbors._MANY_CELLS", 200)
-    assert lists(mutual_neighbors(rep, codes, 10)) == expected
+    assert lists(mutual_neighbors(rep, codes, 10, 0)) == expected
 
 
 @settings(max_examples=30, deadline=None)
@@ -139,7 +172,7 @@ def test_mutual_neighbours_by_hand(n_batches, k) -> None:
     codes = rng.integers(n_batches, size=30) * 5
     rep = (rng.normal(size=(30, 4)) + codes[:, None]).astype(np.float32)
     before = rep.copy()
-    found = lists(mutual_neighbors(rep, codes, k))
+    found = lists(mutual_neighbors(rep, codes, k, 0))
     assert np.array_equal(rep, before)
 
     centred = np.array([rep[i] - rep[codes == codes[i]].mean(0) for i in range(30)], dtype=float)
@@ -167,7 +200,7 @@ def test_a_type_with_fewer_cells_than_neighbours_has_partners_of_its_own_only() 
     codes = np.arange(100) % 2
     centres = np.array([[0, 0, 0, 10], [10, 3, 0, 0], [10, -3, 0, 0]])
     rep = (centres[types] + rng.normal(0, 0.4, size=(100, 4))).astype(np.float32)
-    found = lists(mutual_neighbors(rep, codes, 20))
+    found = lists(mutual_neighbors(rep, codes, 20, 0))
     for i, others in enumerate(found):
         assert all(types[j] == types[i] for j in others)
     assert min(map(len, found)) > 0
@@ -175,7 +208,7 @@ def test_a_type_with_fewer_cells_than_neighbours_has_partners_of_its_own_only() 
 
 def test_cells_at_the_same_place_are_partners() -> None:
     rep = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
-    found = lists(mutual_neighbors(rep, np.arange(12) % 2, 2))
+    found = lists(mutual_neighbors(rep, np.arange(12) % 2, 2, 0))
     assert all(len(others) == 2 for others in found)
 
 
@@ -185,7 +218,7 @@ def test_a_shift_between_batches_plays_no_part() -> None:
     codes = np.arange(60) // 3 % 2
     rep = (5 * np.eye(3)[groups] + rng.normal(0, 0.3, size=(60, 3))).astype(np.float32)
     shifted = rep + np.where(codes[:, None] == 1, [40.0, -7.0, 3.0], 0).astype(np.float32)
-    found = lists(mutual_neighbors(shifted, codes, 5))
+    found = lists(mutual_neighbors(shifted, codes, 5, 0))
     assert sum(map(len, found)) > 60
     for i, others in enumerate(found):
         assert all(groups[j] == groups[i] and codes[j] != codes[i] for j in others)
