@@ -52,7 +52,7 @@ class StoredRows:
     ----------
     matrix
         Sparse rows or a dense array ``(cells, genes)``: anndata's `CSRDataset`, a dataset of h5py or zarr, a dask
-        array.
+        array, or in memory.
     where
         Its name, for messages.
     genes
@@ -102,6 +102,8 @@ class StoredRows:
 
     def _fetch(self, run: NDArray[np.int64]) -> Any:
         values = self._matrix[int(run[0]) : int(run[-1]) + 1]
+        if isinstance(self._matrix, np.ndarray):
+            values = values.copy()  # values are changed in place
         return values if values.shape[0] == len(run) else values[run - run[0]]
 
 

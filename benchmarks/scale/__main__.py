@@ -24,12 +24,16 @@ FOLDER = Path(tempfile.gettempdir()) / "scclr_scale"
 RESULTS = HERE.with_name("results.csv")
 CELLS = (1_000, 10_000, 100_000, 1_000_000)
 IN_MEMORY = (1_000, 10_000, 100_000, 300_000)
+DEFERRED = (1_000_000,)
 GENES = (500, 5_000, 50_000, 250_000)
 FEW_CELLS, FEW_STEPS = 3_000, 20
 
 
 class Job(NamedTuple):
-    """One row of the results: where the cells are, how many, genes in the data and in the model (0: all)."""
+    """One row of the results: where the cells are, how many, genes in the data and in the model (0: all).
+
+    In a file, in memory, or "memory, deferred": there, and not normalised before they are read.
+    """
 
     place: str
     method: str
@@ -46,6 +50,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="a new one")
     parser.add_argument("--cells", nargs="*", type=int, default=CELLS, help="cells in a file")
     parser.add_argument("--in-memory", nargs="*", type=int, default=IN_MEMORY, help="cells in memory")
+    parser.add_argument("--deferred", nargs="*", type=int, default=DEFERRED, help="cells in memory, left as counts")
     parser.add_argument("--genes", nargs="*", type=int, default=GENES, help="genes, all of them in the model")
     parser.add_argument("--method", default="clear")
     parser.add_argument("--threads", type=int, default=2)
@@ -58,6 +63,7 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     jobs = [Job("file", args.method, n, 20_000, 2_000, 0, args.threads) for n in args.cells]
     jobs += [Job("memory", args.method, n, 20_000, 2_000, 0, args.threads) for n in args.in_memory]
+    jobs += [Job("memory, deferred", args.method, n, 20_000, 2_000, 0, args.threads) for n in args.deferred]
     jobs += [Job("memory", "clear", FEW_CELLS, n, 0, FEW_STEPS, args.threads) for n in args.genes]
 
     run = partial(measure, folder=args.folder, simulated=args.simulated)

@@ -33,7 +33,7 @@ def main() -> None:
         adata = ad.read_h5ad(job["path"], backed="r+" if job["place"] == "file" else None)
     genes = {} if job["genes"] else {"mask_var": None}
     with measured("preprocess", said):
-        clr.pp.contrastive_preprocess(adata, n_top_genes=job["genes"] or None)
+        clr.pp.contrastive_preprocess(adata, n_top_genes=job["genes"] or None, defer=job["place"] == "memory, deferred")
     with measured("embed", said):
         clr.tl.contrastive_embed(adata, job["method"], n_steps=job["steps"] or None, device="cpu", **genes)
     with measured("write", said):

@@ -26,6 +26,7 @@ def contrastive_preprocess(
     batch_key: str | None = None,
     mask_genes: str | NDArray[np.bool_] | None = None,
     subset: bool = False,
+    defer: bool = False,
     copy: bool = False,
 ) -> AnnData | None:
     """Normalise counts, log-transform them and choose the genes a model will see.
@@ -55,6 +56,9 @@ def contrastive_preprocess(
         mitochondrial or ribosomal genes out of the model.
     subset
         Keep only the chosen genes in `adata`; for data in memory.
+    defer
+        Leave `X` as it is also where it is in memory, as is done for data that are not: with counts beside the
+        normalised values a large data set needs twice the memory.
     {copy}
 
     Returns
@@ -66,7 +70,7 @@ def contrastive_preprocess(
     `layers["counts"]`
         The counts `X` was made from (`layers["linear"]` for unlogged values that are not counts, such as RPKM).
     `obs["clr_library_size"]`
-        Instead of both, for data that are not in memory: the sum of each cell.
+        Instead of both, for data that are not in memory and with `defer`: the sum of each cell.
     `var["highly_variable"]`, `var["means"]`, `var["dispersions"]`, `var["dispersions_norm"]`
         The choice of genes; genes found in fewer than two cells, or the same in all, are never chosen.
     `uns["clr_preprocess"]`
@@ -78,7 +82,7 @@ def contrastive_preprocess(
         Where `layer`, `batch_key` or the column `mask_genes` is missing.
     ValueError
         Where the values are scaled (negative), NaN or infinite, gene names occur twice, no gene can be chosen, or
-        data in a file are to be copied or subset.
+        data in a file are to be copied or subset, or `subset` and `defer` are both asked for.
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 
@@ -109,6 +113,7 @@ def contrastive_preprocess(
         batch_key=batch_key,
         mask_genes=mask_genes,
         subset=subset,
+        defer=defer,
     )
     target = adata.copy() if copy else adata
     as_actual(target)

@@ -64,6 +64,7 @@ def prepare(
     batch_key: str | None,
     mask_genes: str | NDArray[np.bool_] | None,
     subset: bool = False,
+    defer: bool = False,
 ) -> Prepared:
     """Normalise a copy and choose genes; parameters and errors are those of `pp.contrastive_preprocess`.
 
@@ -82,13 +83,15 @@ def prepare(
     matrix = get_matrix(adata, layer)
     codes = None if batch_key is None else batch_codes(adata, batch_key)
     # What is not in memory stays as it is: the values are normalised whenever they are read.
-    stays = is_stored(matrix) or (adata.isbacked and not adata.is_view)
+    stays = defer or is_stored(matrix) or (adata.isbacked and not adata.is_view)
     if stays and subset:
-        msg = "`subset=True` needs all values in memory; leave it out: the model reads the chosen genes only, anyway."
+        found_at = "goes with `defer=False`" if defer else "needs all values in memory"
+        msg = f"`subset=True` {found_at}; leave it out: the model reads the chosen genes only, anyway."
         raise ValueError(msg)
     values = None if stays else to_memory(matrix, where=where)
     if values is None:
-        rows = StoredRows(matrix if is_stored(matrix) else to_memory(matrix, where=where), where=where)
+        rows_apart = getattr(matrix, "format", "csr") == "csr"
+        rows = StoredRows(matrix if rows_apart else to_memory(matrix, where=where), where=where)
         found = gather(rows, codes, recipe.target_sum, description="Reading" if settings.progress else None)
         units = found.units
     else:

@@ -386,6 +386,25 @@ def test_every_container(kind, layer) -> None:
     assert chosen(adata) == chosen(reference)
 
 
+@pytest.mark.parametrize("kind", list(kinds(SMALL)))
+@pytest.mark.parametrize("layer", [None, "raw"])
+def test_deferred_in_every_container(kind, layer) -> None:
+    matrix = kinds(SMALL)[kind]
+    given_ = freeze(matrix)
+    adata = ad.AnnData(matrix) if layer is None else ad.AnnData(None, layers={"raw": matrix}, shape=SMALL.shape)
+    contrastive_preprocess(adata, n_top_genes=20, layer=layer, defer=True)
+    assert freeze(matrix) == given_
+    if layer is None:
+        np.testing.assert_array_equal(dense(adata.X), SMALL)
+    else:
+        assert adata.X is None
+    assert list(adata.layers) == ([] if layer is None else ["raw"])
+    np.testing.assert_array_equal(adata.obs["clr_library_size"], SMALL.sum(axis=1))
+    reference = ad.AnnData(SMALL.copy())
+    contrastive_preprocess(reference, n_top_genes=20)
+    assert chosen(adata) == chosen(reference)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ["ndarray", "csr_matrix"])
 def test_every_dtype(dtype, kind) -> None:
@@ -491,6 +510,7 @@ WRONG = {
     "method": (with_obs, {"method": "pca"}, ValueError, "`method` 'pca'; choose one of 'clear'|'scclr'"),
     "0 genes wanted": (with_obs, {"n_top_genes": 0}, ValueError, "n_top_genes.*at least 1; found 0"),
     "2.5 genes wanted": (with_obs, {"n_top_genes": 2.5}, ValueError, r"n_top_genes.*whole.*2\.5"),
+    "subset of what stays": (with_obs, {"subset": True, "defer": True}, ValueError, "subset=True.*defer=False"),
     "text": (with_obs, {"n_top_genes": "9"}, ValueError, "n_top_genes.*whole.*'9'"),
 }
 

@@ -90,6 +90,19 @@ def test_deferred_counts_that_were_read_into_memory(counts, tmp_path) -> None:
         embed(loaded)
 
 
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("method", ["scclr", "contrastive-sc"])
+def test_counts_in_memory_that_are_left_as_they_are(counts, method, dense) -> None:
+    if dense:
+        counts.X = counts.X.toarray()
+    left = counts.copy()
+    clr.pp.contrastive_preprocess(counts, method, n_top_genes=50)
+    clr.pp.contrastive_preprocess(left, method, n_top_genes=50, defer=True)
+    raw = left.X.copy()
+    assert embed(left, method).tobytes() == embed(counts, method).tobytes()
+    assert abs(left.X - raw).max() == 0
+
+
 def test_a_layer(counts, tmp_path) -> None:
     counts.layers["raw"] = counts.X.copy()
     with stored(counts, "lazy h5ad", tmp_path) as adata:
