@@ -53,7 +53,22 @@ def get_matrix(adata: AnnData, layer: str | None) -> Any:
     if 0 in adata.shape:
         msg = f"adata has {adata.n_obs} cells and {adata.n_vars} genes; there is nothing to work on."
         raise ValueError(msg)
-    return matrix
+    return _with_one_index_type(matrix)
+
+
+def _with_one_index_type(matrix: Any) -> Any:
+    """Return sparse rows whose places and row starts are integers of one size, with nothing large copied.
+
+    anndata reads them as they are in the file, where the row starts may be larger. SciPy then turns all places into
+    the larger type whenever a few rows are taken.
+    """
+    if getattr(matrix, "format", "") != "csr" or not sparse.issparse(matrix):
+        return matrix
+    kind = matrix.indices.dtype
+    if kind == matrix.indptr.dtype or matrix.nnz > np.iinfo(kind).max:
+        return matrix
+    container = sparse.csr_array if isinstance(matrix, sparse.sparray) else sparse.csr_matrix
+    return container((matrix.data, matrix.indices, matrix.indptr.astype(kind)), shape=matrix.shape)
 
 
 def to_memory(matrix: Any, *, where: str) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:

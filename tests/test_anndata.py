@@ -81,6 +81,20 @@ def test_get_matrix_takes_the_layer_or_x(counts) -> None:
         get_matrix(counts, "nope")
 
 
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array])
+def test_get_matrix_makes_places_and_row_starts_of_one_type_without_copying(counts, kind) -> None:
+    matrix = kind(counts.X)
+    matrix.indptr = matrix.indptr.astype(np.int64)  # as anndata reads them from a file
+    counts.X = matrix
+    assert counts.X.indices.dtype != counts.X.indptr.dtype
+    made = get_matrix(counts, None)
+    assert made.indices.dtype == made.indptr.dtype == np.int32
+    assert type(made) is kind
+    assert np.shares_memory(made.indices, counts.X.indices)
+    assert np.shares_memory(made.data, counts.X.data)
+    assert abs(made - matrix).max() == 0
+
+
 def test_messages_list_ten_names_at_most(counts) -> None:
     for i in range(30):
         counts.obs[f"column{i}"] = i

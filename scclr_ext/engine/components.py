@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _COMPONENTS = 50
 _CLIP = 10.0
+_FEWEST = 10
+"""Components that are kept as signal in any case: the first few may be all that a data set full of zeros shows."""
 
 
 class Components(NamedTuple):
@@ -41,3 +43,21 @@ def principal_components(
     pca = PCA(n_components, svd_solver="arpack", random_state=random_state)
     rep = pca.fit_transform(scaled)
     return Components(rep.astype(np.float32), pca.components_.astype(np.float32))
+
+
+def signal_components(rep: np.ndarray, n_genes: int) -> np.ndarray:
+    """Keep the components that stand out of noise, and the first ten in any case.
+
+    Those whose variance is more than the largest that independent genes of variance one would give,
+    (1 + sqrt(genes / cells))² (Marchenko & Pastur 1967, *Mathematics of the USSR-Sbornik* 1, 457). With the cells
+    that edge falls to one: large data sets keep all components.
+
+    Parameters
+    ----------
+    rep
+        Scores of the components in the order of their variance, shape ``(cells, components)``.
+    n_genes
+        Standardised genes that they were made of, leaving out those that do not vary.
+    """
+    edge = (1 + np.sqrt(n_genes / len(rep))) ** 2
+    return rep[:, : max(int((rep.var(axis=0) > edge).sum()), _FEWEST)]

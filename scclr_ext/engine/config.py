@@ -53,6 +53,9 @@ class MethodConfig:
         The same with batches: the other cell is one of its mutual nearest neighbours in other batches.
     n_neighbors
         Neighbours looked up for that.
+    signal_neighbors
+        Without batches: look them up among those components only whose variance is above that of noise (at least
+        ten), not among all 50. In data with many zeros they are better neighbours.
     early_stopping
         `epochs` or `steps` are then the most there may be: once the neighbourhoods in the representation have stopped
         settling, the rate falls to zero over as many steps again as a quarter of those taken, and the training ends.
@@ -76,6 +79,7 @@ class MethodConfig:
     neighbor_probability: float = 0.0
     cross_batch_probability: float = 0.0
     n_neighbors: int = 15
+    signal_neighbors: bool = False
     early_stopping: bool = False
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from scclr_ext.engine.components import principal_components
+from scclr_ext.engine.components import principal_components, signal_components
 from scclr_ext.engine.moments import gene_moments
 
 
@@ -32,3 +32,23 @@ def test_principal_components_of_very_little(shape) -> None:
     found = principal_components(sparse.csr_matrix(dense), *gene_moments(dense), 0).rep
     assert len(found) == shape[0]
     assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(("n_cells", "n_genes"), [(400, 100), (150, 600)])
+def test_signal_components_are_those_above_noise(n_cells, n_genes) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(n_cells, n_genes)).astype(np.float32)
+
+    def kept(values: np.ndarray) -> int:
+        mean, std = gene_moments(values)
+        return signal_components(principal_components(values, mean, std, 0).rep, n_genes).shape[1]
+
+    assert kept(noise) == 10  # none stands out
+    planted = np.linalg.qr(rng.normal(size=(n_genes, 15)))[0] * 4 * np.sqrt(n_genes / 100)
+    assert kept(noise + (rng.normal(size=(n_cells, 15)) @ planted.T).astype(np.float32)) == 15
+
+
+def test_signal_components_of_many_cells_are_all() -> None:
+    rep = np.random.default_rng(0).normal(size=(5000, 30)) * np.linspace(3, 1.2, 30)
+    assert signal_components(rep, 10).shape == (5000, 30)
+    assert signal_components(rep, 5000).shape == (5000, 17), "a variance above four, a standard deviation above two"

@@ -311,6 +311,18 @@ def test_neighbours_are_of_other_batches_or_the_nearest(method, tiny, monkeypatc
 
 
 @every_method
+def test_neighbours_among_the_components_that_are_no_noise(method, tiny, monkeypatch) -> None:
+    shapes, original = [], MODULE.nearest_neighbors
+    monkeypatch.setattr(
+        MODULE, "nearest_neighbors", lambda rep, *args: shapes.append(rep.shape) or original(rep, *args)
+    )
+    config = short(method, neighbor_probability=0.5)
+    train(replace(config, signal_neighbors=True), tiny)
+    train(replace(config, signal_neighbors=False), tiny)
+    assert shapes == [(20, 10), (20, 14)]
+
+
+@every_method
 def test_no_more_cells_than_the_steps_can_show(method, tiny, monkeypatch) -> None:
     sources, original = [], MODULE.fit
     monkeypatch.setattr(
