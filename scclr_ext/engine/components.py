@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.decomposition import PCA
 
+from scclr_ext.engine.signal import count_signal
+
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from scipy import sparse
 
 _COMPONENTS = 50
 _CLIP = 10.0
 _FEWEST = 10
-"""Components that are kept as signal in any case: the first few may be all that a data set full of zeros shows."""
+"""Components that count as signal in any case: of many faint ones some are below what can be told from noise."""
 
 
 class Components(NamedTuple):
@@ -21,6 +24,8 @@ class Components(NamedTuple):
 
     rep: np.ndarray
     axes: np.ndarray
+    n_signal: int
+    """How many of the first are more signal than noise (:func:`~scclr_ext.engine.signal.count_signal`); ten or more."""
 
 
 def principal_components(
@@ -37,27 +42,20 @@ def principal_components(
     n_components = min(_COMPONENTS, *(n - 1 for n in matrix.shape))
     if n_components < 1 or not std.any():
         n_cells, n_genes = matrix.shape  # all cells are alike
-        return Components(np.zeros((n_cells, 1), dtype=np.float32), np.zeros((1, n_genes), dtype=np.float32))
+        return Components(np.zeros((n_cells, 1), dtype=np.float32), np.zeros((1, n_genes), dtype=np.float32), 1)
     random_state %= 2**32  # the largest seed scikit-learn takes
     # arpack centres sparse data without making it dense
     pca = PCA(n_components, svd_solver="arpack", random_state=random_state)
     rep = pca.fit_transform(scaled)
-    return Components(rep.astype(np.float32), pca.components_.astype(np.float32))
+    n_signal = count_signal(rep.var(axis=0, dtype=np.float64), pca.components_, _gene_variances(scaled), len(rep))
+    n_signal = min(max(n_signal, _FEWEST), n_components)
+    return Components(rep.astype(np.float32), pca.components_.astype(np.float32), n_signal)
 
 
-def signal_components(rep: np.ndarray, n_genes: int) -> np.ndarray:
-    """Keep the components that stand out of noise, and the first ten in any case.
-
-    Those whose variance is more than the largest that independent genes of variance one would give,
-    (1 + sqrt(genes / cells))² (Marchenko & Pastur 1967, *Mathematics of the USSR-Sbornik* 1, 457). With the cells
-    that edge falls to one: large data sets keep all components.
-
-    Parameters
-    ----------
-    rep
-        Scores of the components in the order of their variance, shape ``(cells, components)``.
-    n_genes
-        Standardised genes that they were made of, leaving out those that do not vary.
-    """
-    edge = (1 + np.sqrt(n_genes / len(rep))) ** 2
-    return rep[:, : max(int((rep.var(axis=0) > edge).sum()), _FEWEST)]
+def _gene_variances(values: np.ndarray | sparse.csr_matrix | sparse.csr_array) -> NDArray[np.float64]:
+    if isinstance(values, np.ndarray):
+        return values.var(axis=0, dtype=np.float64)
+    squares = values.copy()
+    squares.data = squares.data**2
+    mean, mean_square = (np.asarray(part.mean(axis=0, dtype=np.float64)).ravel() for part in (values, squares))
+    return (mean_square - mean**2).clip(min=0)

@@ -54,8 +54,8 @@ class MethodConfig:
     n_neighbors
         Neighbours looked up for that.
     signal_neighbors
-        Without batches: look them up among those components only whose variance is above that of noise (at least
-        ten), not among all 50. In data with many zeros they are better neighbours.
+        Without batches: look them up among those components only that are more signal than noise (at least ten), not
+        among all 50. In data with many zeros they are better neighbours.
     early_stopping
         `epochs` or `steps` are then the most there may be: once the neighbourhoods in the representation have stopped
         settling, the rate falls to zero over as many steps again as a quarter of those taken, and the training ends.

@@ -12,7 +12,7 @@ from scipy import sparse
 from scclr_ext.engine._random import Seeds
 from scclr_ext.engine.agreement import partners
 from scclr_ext.engine.checkpoint import Checkpoints, identify
-from scclr_ext.engine.components import principal_components, signal_components
+from scclr_ext.engine.components import principal_components
 from scclr_ext.engine.device import device_of, make_fabric, precision_of, training
 from scclr_ext.engine.fit import embed, fit
 from scclr_ext.engine.hold import InMemory
@@ -109,11 +109,10 @@ def run(
     neighbors = None
     probability = config.neighbor_probability if shown.batches is None else config.cross_batch_probability
     if probability > 0 and shown.matrix is not None:
-        rep, axes = principal_components(shown.matrix, data.mean, data.std, random_state)
+        rep, axes, n_signal = principal_components(shown.matrix, data.mean, data.std, random_state)
         k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(rep) // _CELLS_PER_NEIGHBOR))
         if shown.batches is None:
-            near = signal_components(rep, int((data.std > 0).sum())) if config.signal_neighbors else rep
-            neighbors = nearest_neighbors(near, k, random_state)
+            neighbors = nearest_neighbors(rep[:, :n_signal] if config.signal_neighbors else rep, k, random_state)
         else:
             neighbors, turn = partners(rep, shown.batches, k, random_state)
             axes = (turn.T @ axes).astype(np.float32)

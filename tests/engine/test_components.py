@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from scclr_ext.engine.components import principal_components, signal_components
+from scclr_ext.engine.components import principal_components
 from scclr_ext.engine.moments import gene_moments
 
 
@@ -34,21 +34,16 @@ def test_principal_components_of_very_little(shape) -> None:
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix, sparse.csr_array])
 @pytest.mark.parametrize(("n_cells", "n_genes"), [(400, 100), (150, 600)])
-def test_signal_components_are_those_above_noise(n_cells, n_genes) -> None:
+def test_how_many_are_signal(convert, n_cells, n_genes) -> None:
     rng = np.random.default_rng(0)
-    noise = rng.normal(size=(n_cells, n_genes)).astype(np.float32)
+    noise = rng.gamma(1.0, size=(n_cells, n_genes)).astype(np.float32)
 
-    def kept(values: np.ndarray) -> int:
-        mean, std = gene_moments(values)
-        return signal_components(principal_components(values, mean, std, 0).rep, n_genes).shape[1]
+    def n_signal(values: np.ndarray) -> int:
+        return principal_components(convert(values), *gene_moments(values), 0).n_signal
 
-    assert kept(noise) == 10  # none stands out
-    planted = np.linalg.qr(rng.normal(size=(n_genes, 15)))[0] * 4 * np.sqrt(n_genes / 100)
-    assert kept(noise + (rng.normal(size=(n_cells, 15)) @ planted.T).astype(np.float32)) == 15
-
-
-def test_signal_components_of_many_cells_are_all() -> None:
-    rep = np.random.default_rng(0).normal(size=(5000, 30)) * np.linspace(3, 1.2, 30)
-    assert signal_components(rep, 10).shape == (5000, 30)
-    assert signal_components(rep, 5000).shape == (5000, 17), "a variance above four, a standard deviation above two"
+    assert n_signal(noise) == 10, "none stands out"
+    groups = np.eye(16)[rng.integers(0, 16, n_cells)]  # 15 directions
+    more = groups @ (rng.random((16, n_genes)) < 0.2)
+    assert n_signal((noise + 3 * more).astype(np.float32)) == 15

@@ -284,7 +284,7 @@ def test_a_very_small_batch_is_trained_with_the_largest(method, tiny, samplers) 
 def test_with_batches_stands_beside_what_they_agree_on(tiny) -> None:
     codes = np.arange(20) % 2
     result = train(short("scclr"), tiny, batches=codes, random_state=3)
-    rep, axes = principal_components(tiny, result.data.mean, result.data.std, 3)
+    rep, axes, _ = principal_components(tiny, result.data.mean, result.data.std, 3)
     turn = partners(rep, codes, 3, 3)[1]
     assert 0 < turn.shape[1]
     assert result.data.components == pytest.approx(turn.T @ axes, abs=1e-5)
