@@ -66,6 +66,7 @@ ELSEWHERE = {
         ("copy", "show", "return_fig", "progress", "keep_weights", "join", "keep_graph", "subset", "overwrite"),
         "a switch",
     ),
+    "defer": "a switch",
     "early_stopping": "a switch",
     "paired": "a switch",
     "checkpoint_dir": "tests/engine",
