@@ -24,7 +24,7 @@ EXPERIMENT = Borrowed(
     tiny_jobs=lambda name: [scale.Job("memory", "clear", 200, 500, 0, 5, 1)],
     run=scale.measure,
     results=scale.RESULTS,
-    choose=lambda rows: rows[rows["steps"] == 0].assign(
+    choose=lambda rows: rows[(rows["steps"] == 0) & rows["place"].isin(["memory", "file"])].assign(
         data=rows["cells"], minutes=(rows["preprocess"] + rows["embed"] + rows["write"]) / 60
     ),
     beside=(
