@@ -8,6 +8,13 @@ import pytest
 from scclr_ext.engine.signal import count_signal, half_signal, noise_edge
 
 
+def components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """What `count_signal` takes."""
+    values = values - values.mean(axis=0)
+    _, s, v = np.linalg.svd(values, full_matrices=False)
+    return s[:50] ** 2 / len(values), v[:50], values.var(axis=0), len(values)
+
+
 @pytest.mark.parametrize(("n_cells", "n_genes"), [(1000, 100), (300, 300), (100, 2000)])
 def test_edge_of_equal_variances_is_that_of_marchenko_and_pastur(n_cells, n_genes) -> None:
     expected = (1 + np.sqrt(n_genes / n_cells)) ** 2
@@ -58,9 +65,24 @@ def test_planted_directions_are_counted(n_cells, n_genes, n_directions) -> None:
     # From a strength that only shows once the stronger ones are known to be no noise.
     strength = np.sqrt(np.geomspace(400, 25, n_directions) * max(1, n_genes / n_cells))
     values += (rng.normal(size=(n_cells, n_directions)) * strength) @ axes
-    values -= values.mean(axis=0)
-    _, s, v = np.linalg.svd(values, full_matrices=False)
-    assert count_signal(s[:50] ** 2 / n_cells, v[:50], values.var(axis=0), n_cells) == n_directions
+    assert count_signal(*components(values)) == n_directions
+
+
+@pytest.mark.parametrize(("strength", "expected"), [(1.64, 0), (3.0, 1)])
+def test_a_direction_that_shows_but_is_mostly_noise_does_not_count(strength, expected) -> None:
+    rng = np.random.default_rng(3)
+    axis = rng.normal(size=1000)
+    true = rng.normal(size=(1000, 1)) * np.sqrt(strength)
+    taken = components(rng.normal(size=(1000, 1000)) + true * axis / np.linalg.norm(axis))
+    assert taken[0][0] > 1.02 * noise_edge(np.ones(1000), 1000), "it is above what noise alone would give"
+    assert count_signal(*taken) == expected
+
+
+def test_many_components_of_few_cells_leave_noise_as_strong_as_it_was() -> None:
+    rng = np.random.default_rng(4)
+    axes = np.linalg.qr(rng.normal(size=(800, 25)))[0].T
+    taken = components(rng.normal(size=(80, 800)) + rng.normal(size=(80, 25)) * 30 @ axes)
+    assert count_signal(*taken) == 25
 
 
 def test_very_few_cells() -> None:
