@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.decomposition import PCA
 
+from scclr_ext.engine.moments import gene_moments
 from scclr_ext.engine.signal import count_signal
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from scipy import sparse
 
 _COMPONENTS = 50
@@ -47,15 +47,8 @@ def principal_components(
     # arpack centres sparse data without making it dense
     pca = PCA(n_components, svd_solver="arpack", random_state=random_state)
     rep = pca.fit_transform(scaled)
-    n_signal = count_signal(rep.var(axis=0, dtype=np.float64), pca.components_, _gene_variances(scaled), len(rep))
+    n_cells = len(rep)
+    gene_variances = gene_moments(scaled)[1].astype(np.float64) ** 2 * (1 - 1 / n_cells)  # over n, as the scores' are
+    n_signal = count_signal(rep.var(axis=0, dtype=np.float64), pca.components_, gene_variances, n_cells)
     n_signal = min(max(n_signal, _FEWEST), n_components)
     return Components(rep.astype(np.float32), pca.components_.astype(np.float32), n_signal)
-
-
-def _gene_variances(values: np.ndarray | sparse.csr_matrix | sparse.csr_array) -> NDArray[np.float64]:
-    if isinstance(values, np.ndarray):
-        return values.var(axis=0, dtype=np.float64)
-    squares = values.copy()
-    squares.data = squares.data**2
-    mean, mean_square = (np.asarray(part.mean(axis=0, dtype=np.float64)).ravel() for part in (values, squares))
-    return (mean_square - mean**2).clip(min=0)

@@ -85,8 +85,8 @@ def prepare(
     # What is not in memory stays as it is: the values are normalised whenever they are read.
     stays = defer or is_stored(matrix) or (adata.isbacked and not adata.is_view)
     if stays and subset:
-        found_at = "goes with `defer=False`" if defer else "needs all values in memory"
-        msg = f"`subset=True` {found_at}; leave it out: the model reads the chosen genes only, anyway."
+        wanted = "goes with `defer=False`" if defer else "needs all values in memory"
+        msg = f"`subset=True` {wanted}; leave it out: the model reads the chosen genes only, anyway."
         raise ValueError(msg)
     values = None if stays else to_memory(matrix, where=where)
     if values is None:
