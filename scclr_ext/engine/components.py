@@ -8,15 +8,13 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from scclr_ext.engine.moments import gene_moments
-from scclr_ext.engine.signal import count_signal
+from scclr_ext.engine.signal import signal_shares
 
 if TYPE_CHECKING:
     from scipy import sparse
 
 _COMPONENTS = 50
 _CLIP = 10.0
-_FEWEST = 10
-"""Components that count as signal in any case: of many faint ones some are below what can be told from noise."""
 
 
 class Components(NamedTuple):
@@ -24,8 +22,8 @@ class Components(NamedTuple):
 
     rep: np.ndarray
     axes: np.ndarray
-    n_signal: int
-    """How many of the first are more signal than noise (:func:`~scclr_ext.engine.signal.count_signal`); ten or more."""
+    weights: np.ndarray
+    """Of each, ``(components,)``: with it the scores have the variance of their signal. All one where none is seen."""
 
 
 def principal_components(
@@ -42,13 +40,14 @@ def principal_components(
     n_components = min(_COMPONENTS, *(n - 1 for n in matrix.shape))
     if n_components < 1 or not std.any():
         n_cells, n_genes = matrix.shape  # all cells are alike
-        return Components(np.zeros((n_cells, 1), dtype=np.float32), np.zeros((1, n_genes), dtype=np.float32), 1)
+        empty = (np.zeros(shape, dtype=np.float32) for shape in ((n_cells, 1), (1, n_genes), 1))
+        return Components(*empty)
     random_state %= 2**32  # the largest seed scikit-learn takes
     # arpack centres sparse data without making it dense
     pca = PCA(n_components, svd_solver="arpack", random_state=random_state)
     rep = pca.fit_transform(scaled)
     n_cells = len(rep)
     gene_variances = gene_moments(scaled)[1].astype(np.float64) ** 2 * (1 - 1 / n_cells)  # over n, as the scores' are
-    n_signal = count_signal(rep.var(axis=0, dtype=np.float64), pca.components_, gene_variances, n_cells)
-    n_signal = min(max(n_signal, _FEWEST), n_components)
-    return Components(rep.astype(np.float32), pca.components_.astype(np.float32), n_signal)
+    shares = signal_shares(rep.var(axis=0, dtype=np.float64), pca.components_, gene_variances, n_cells)
+    weights = np.sqrt(shares) if shares.any() else np.ones_like(shares)
+    return Components(*(values.astype(np.float32) for values in (rep, pca.components_, weights)))

@@ -54,8 +54,8 @@ class MethodConfig:
     n_neighbors
         Neighbours looked up for that.
     signal_neighbors
-        Without batches: look them up among those components only that are more signal than noise (at least ten), not
-        among all 50. In data with many zeros they are better neighbours.
+        Without batches: let each component count by the variance of its signal, not of its signal and noise. In data
+        with many zeros they are better neighbours.
     early_stopping
         `epochs` or `steps` are then the most there may be: once the neighbourhoods in the representation have stopped
         settling, the rate falls to zero over as many steps again as a quarter of those taken, and the training ends.
@@ -79,7 +79,7 @@ class MethodConfig:
     neighbor_probability: float = 0.0
     cross_batch_probability: float = 0.0
     n_neighbors: int = 15
-    signal_neighbors: bool = False
+    signal_neighbors: bool = True
     early_stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -112,6 +112,11 @@ class MethodConfig:
         if not valid:
             msg = f"`{name}` of {type(self).__name__} must be {wanted}; found {getattr(self, name)!r}."
             raise ValueError(msg)
+
+    @property
+    def uses_components(self) -> bool:
+        """Whether the method wants principal components even where no neighbours are looked up among them."""
+        return False
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Minibatches of the whole training."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.nn.utils import skip_init
 
@@ -49,6 +50,7 @@ def mlp(
     batch_norm: bool = False,
     last_relu: bool = False,
     init: Init = "uniform",
+    start: np.ndarray | None = None,
 ) -> nn.Sequential:
     """Stack linear layers with ReLU, and optionally batch normalisation, between them.
 
@@ -64,11 +66,16 @@ def mlp(
         End with a ReLU, as CLEAR's encoder does.
     init
         `"uniform"` is PyTorch's own default for linear layers, `"xavier"` that of contrastive-sc.
+    start
+        Directions in the input, shape ``(directions, inputs)``, towards which the weights of the first layer lean.
     """
     layers: list[nn.Module] = []
     n_layers = len(sizes) - 1
     for i, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
-        layers.append(_linear(n_in, n_out, generator, init))
+        layer = _linear(n_in, n_out, generator, init)
+        if i == 1 and start is not None and layer.weight.device.type != "meta":
+            _lean(layer, torch.as_tensor(start, dtype=torch.float32), generator)
+        layers.append(layer)
         if i < n_layers:
             layers += [nn.BatchNorm1d(n_out), nn.ReLU()] if batch_norm else [nn.ReLU()]
         elif last_relu:
@@ -88,3 +95,12 @@ def _linear(n_in: int, n_out: int, generator: Generator, init: Init) -> nn.Linea
         nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
     nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
     return layer
+
+
+@torch.no_grad()
+def _lean(layer: nn.Linear, directions: Tensor, generator: Generator) -> None:
+    """Make each unit's weights half what they are, half a random mixture of directions, and as long as they were."""
+    mixtures = torch.randn(layer.out_features, len(directions), generator=generator) @ directions
+    length = layer.weight.norm(dim=1, keepdim=True)
+    leaning = F.normalize(layer.weight, dim=1) + F.normalize(mixtures, dim=1)
+    layer.weight.copy_(F.normalize(leaning, dim=1) * length)

@@ -108,15 +108,19 @@ def run(
     data = DataInfo(matrix.shape[0], shown.mean, shown.std)
     neighbors = None
     probability = config.neighbor_probability if shown.batches is None else config.cross_batch_probability
-    if probability > 0 and shown.matrix is not None:
-        rep, axes, n_signal = principal_components(shown.matrix, data.mean, data.std, random_state)
+    alone = shown.batches is None
+    if (probability > 0 or (alone and config.uses_components)) and shown.matrix is not None:
+        rep, axes, weights = principal_components(shown.matrix, data.mean, data.std, random_state)
         k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(rep) // _CELLS_PER_NEIGHBOR))
-        if shown.batches is None:
-            neighbors = nearest_neighbors(rep[:, :n_signal] if config.signal_neighbors else rep, k, random_state)
-        else:
+        if shown.batches is not None:
             neighbors, turn = partners(rep, shown.batches, k, random_state)
-            axes = (turn.T @ axes).astype(np.float32)
-        data = data._replace(components=axes if len(axes) else None)
+            axes = directions = (turn.T @ axes).astype(np.float32)
+        else:
+            directions = weights[:, None] * axes
+            if probability > 0:
+                neighbors = nearest_neighbors(rep * weights if config.signal_neighbors else rep, k, random_state)
+        if len(axes):
+            data = data._replace(components=axes, directions=directions)
 
     checkpoints = None
     if checkpoint_dir is not None:

@@ -1,4 +1,4 @@
-"""How many principal components are more signal than noise."""
+"""How much of each principal component is signal, and how much is noise."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from scipy.optimize import minimize_scalar
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_MOSTLY_SIGNAL = 0.5
 
-def count_signal(
+
+def signal_shares(
     variances: NDArray[np.float64], axes: np.ndarray, gene_variances: NDArray[np.float64], n_cells: int
-) -> int:
-    """Count the components whose scores are at least half signal.
+) -> NDArray[np.float64]:
+    """Estimate the squared correlation of each component's scores with what they were without noise.
 
-    Noise is what the components counted so far leave of each gene's variance. It alone would give components of a
-    variance up to `noise_edge`; those above `half_signal` times that are counted, which leaves less noise, and so on
-    until none is added.
+    Noise is what the components that are mostly signal leave of each gene's variance. It alone would give components
+    of a variance up to `noise_edge`; how far above it one is says how much of it is signal (`share_above`). The more
+    components are mostly signal, the less noise is left, and so on until none is added.
 
     Parameters
     ----------
@@ -31,17 +33,17 @@ def count_signal(
     n_cells
         Cells that they were made of.
     """
-    factor = half_signal(int((gene_variances > 0).sum()) / n_cells)
+    genes_per_cell = int((gene_variances > 0).sum()) / n_cells
     explained = np.asarray(variances)[:, None] * axes.astype(np.float64) ** 2
-    n_signal = 0
-    while n_signal < min(len(variances), n_cells - 2):
+    shares = np.zeros(len(variances))
+    known = -1
+    while known < (found := int((shares > _MOSTLY_SIGNAL).sum())) < n_cells - 1 and genes_per_cell > 0:
+        known = found
         # Components fit noise, too: each takes one of the cells' degrees of freedom.
-        noise = (gene_variances - explained[:n_signal].sum(axis=0)) * n_cells / (n_cells - 1 - n_signal)
-        found = int((variances > factor * noise_edge(noise.clip(min=0), n_cells)).sum())
-        if found <= n_signal:
-            break
-        n_signal = found
-    return n_signal
+        noise = (gene_variances - explained[:known].sum(axis=0)) * n_cells / (n_cells - 1 - known)
+        edge = max(noise_edge(noise.clip(min=0), n_cells), np.finfo(float).eps * gene_variances.max())
+        shares = share_above(np.asarray(variances) / edge, genes_per_cell)
+    return shares
 
 
 def noise_edge(gene_variances: NDArray[np.float64], n_cells: int) -> float:
@@ -62,12 +64,14 @@ def noise_edge(gene_variances: NDArray[np.float64], n_cells: int) -> float:
     return largest * float(minimize_scalar(above, bounds=(0, 1), method="bounded", options={"xatol": 1e-9}).fun)
 
 
-def half_signal(genes_per_cell: float) -> float:
-    """Return how far above the edge of noise a component's variance is when half of its scores is signal.
+def share_above(ratio: NDArray[np.float64], genes_per_cell: float) -> NDArray[np.float64]:
+    """Return how much of a component's scores is signal, from its variance relative to the edge of noise.
 
-    A direction of variance 1 + x amid noise of variance one gives scores whose squared correlation with the true ones
-    is (x² - c) / (x² + x), and a variance of (1 + x) (1 + c / x), where c is `genes_per_cell` (Benaych-Georges &
-    Nadakuditi 2012, *Journal of Multivariate Analysis* 111, 120).
+    A direction of variance 1 + x amid noise of variance one gives scores of variance (1 + x) (1 + c / x), whose squared
+    correlation with the true ones is (x² - c) / (x² + x), where c is `genes_per_cell` (Benaych-Georges & Nadakuditi
+    2012, *Journal of Multivariate Analysis* 111, 120). At the edge, and below, it is 0.
     """
-    x = (1 + np.sqrt(1 + 8 * genes_per_cell)) / 2
-    return float((1 + x) * (1 + genes_per_cell / x) / (1 + np.sqrt(genes_per_cell)) ** 2)
+    variance = np.maximum(ratio, 1) * (1 + np.sqrt(genes_per_cell)) ** 2
+    twice = variance - 1 - genes_per_cell
+    x = (twice + np.sqrt(np.maximum(twice**2 - 4 * genes_per_cell, 0))) / 2
+    return np.clip((1 - genes_per_cell / x**2) / (1 + 1 / x), 0, 1)

@@ -44,6 +44,9 @@ class ClearConfig(MethodConfig):
         End the encoder with a ReLU (as published): the embedding has no negative values then.
     batch_norm
         Normalise the hidden layers.
+    start_from_pca
+        Let the first layer's weights start half at random, half as random mixtures of the principal components (those
+        of the standardised genes, with or without `scale`).
     head
         Widths of a projection head on which the loss acts; the embedding is what goes into it. Empty: no head.
     momentum
@@ -88,6 +91,7 @@ class ClearConfig(MethodConfig):
     embedding_dim: int = 128
     last_relu: bool = False
     batch_norm: bool = True
+    start_from_pca: bool = True
     head: tuple[int, ...] = ()
     momentum: float = 0.99
     queue_size: int = 1024
@@ -108,6 +112,11 @@ class ClearConfig(MethodConfig):
         self.require("queue_size", self.queue_size >= 1, "at least 1")
         self.require("embed_with", self.embed_with in {"query", "key"}, "'query' or 'key'")
 
+    @property
+    def uses_components(self) -> bool:
+        """To start from."""
+        return self.start_from_pca
+
 
 _PUBLISHED = ClearConfig(
     scale=True,
@@ -123,6 +132,7 @@ _PUBLISHED = ClearConfig(
     hidden=(1024,),
     last_relu=True,
     batch_norm=False,
+    start_from_pca=False,
     momentum=0.999,
     symmetric=True,
 )
@@ -159,7 +169,7 @@ class Clear(Method[ClearConfig]):
                 CrossoverMany(c.crossover_many_rate, probability=c.crossover_many_probability),
             ]
         )
-        self.query = _Encoder(c, data.n_genes, generator)
+        self.query = _Encoder(c, data, generator)
         self.key = copy.deepcopy(self.query).requires_grad_(requires_grad=False)
         key_dim = c.head[-1] if c.head else c.embedding_dim
         self.queue = KeyQueue(min(c.queue_size, data.n_cells), key_dim, generator)
@@ -215,10 +225,12 @@ class Clear(Method[ClearConfig]):
 class _Encoder(nn.Module):
     """The body, whose output is the embedding, and the head that the loss sees."""
 
-    def __init__(self, config: ClearConfig, n_genes: int, generator: Generator) -> None:
+    def __init__(self, config: ClearConfig, data: DataInfo, generator: Generator) -> None:
         super().__init__()
-        sizes = (n_genes, *config.hidden, config.embedding_dim)
-        self.body = mlp(sizes, generator, batch_norm=config.batch_norm, last_relu=config.last_relu)
+        c = config
+        sizes = (data.n_genes, *c.hidden, c.embedding_dim)
+        start = data.directions if c.start_from_pca else None
+        self.body = mlp(sizes, generator, batch_norm=c.batch_norm, last_relu=c.last_relu, start=start)
         self.head = mlp((config.embedding_dim, *config.head), generator, batch_norm=config.batch_norm)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -35,6 +35,9 @@ class ScclrConfig(MethodConfig):
         Put the principal components of the same genes beside the learned dimensions, both scaled to the same total
         variance: what is linear need not be learned, and differences that the masking drowns are kept. With batches,
         which the components would bring back, only what mutual neighbours of different batches agree on.
+    start_from_pca
+        Let the first layer's weights start half at random, half as random mixtures of the principal components: where
+        little of the counts is signal, the training takes long to find it by itself.
     head
         Widths of the projection head on which the loss acts. The embedding is what goes into it: the loss wants
         cells spread evenly over a sphere, and the head takes that wish upon itself (Chen et al. 2020, section 4.2).
@@ -54,18 +57,23 @@ class ScclrConfig(MethodConfig):
     neighbor_probability: float = 0.8
     cross_batch_probability: float = 0.5
     n_neighbors: int = 30
-    signal_neighbors: bool = True
     mask_rate: float = 0.8
     hidden: tuple[int, ...] = (256,)
     embedding_dim: int = 64
     head: tuple[int, ...] = (64, 64)
     pca: bool = True
+    start_from_pca: bool = True
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work."""
         super().__post_init__()
         self.require("mask_rate", 0 <= self.mask_rate < 1, "in [0, 1)")
         self.require("embedding_dim", self.embedding_dim >= 1, "at least 1")
+
+    @property
+    def uses_components(self) -> bool:
+        """Beside the learned dimensions, or to start from."""
+        return self.pca or self.start_from_pca
 
 
 SCCLR_PRESETS = {"default": ScclrConfig()}
@@ -80,7 +88,9 @@ class Scclr(Method[ScclrConfig]):
     def __init__(self, config: ScclrConfig, data: DataInfo, generator: Generator) -> None:
         super().__init__(config, data)
         self.views = Views([Mask(config.mask_rate)])
-        self.body = mlp((data.n_genes, *config.hidden, config.embedding_dim), generator, batch_norm=True, init="xavier")
+        sizes = (data.n_genes, *config.hidden, config.embedding_dim)
+        start = data.directions if config.start_from_pca else None
+        self.body = mlp(sizes, generator, batch_norm=True, init="xavier", start=start)
         self.head = mlp((config.embedding_dim, *config.head), generator, batch_norm=True, init="xavier")
         self._full_batch = min(config.batch_size, data.n_cells)
         axes = np.zeros((0, data.n_genes)) if data.components is None or not config.pca else data.components
