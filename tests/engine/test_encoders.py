@@ -92,3 +92,28 @@ def test_first_weights_come_from_the_generator_alone(init) -> None:
         assert torch.equal(a, b)
     assert not torch.equal(first[0].weight, other[0].weight)
     assert all(p.isfinite().all() for p in first.parameters()), "no weight is left uninitialised"
+
+
+@pytest.mark.parametrize("init", ["uniform", "xavier"])
+def test_the_first_layer_leans_towards_directions(init) -> None:
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.normal(size=(400, 2)))[0].T
+    start = (axes * [[1.0], [0.1]]).astype(np.float32)  # the second counts for a tenth
+    plain = mlp((400, 300, 8), generator(), init=init)
+    leaning = mlp((400, 300, 8), generator(), init=init, start=start)
+    before, after = (network[0].weight.detach().numpy() for network in (plain, leaning))
+    assert np.linalg.norm(after, axis=1) == pytest.approx(np.linalg.norm(before, axis=1), rel=1e-5)
+    unit = after / np.linalg.norm(after, axis=1, keepdims=True)
+    # Half a random vector, half one within the plane, at a right angle nearly: half of the square each.
+    assert ((unit @ axes.T) ** 2).sum(axis=1).mean() == pytest.approx(0.5, abs=0.03)
+    along = unit @ axes.T
+    assert abs(along[:, 0]).mean() > 4 * abs(along[:, 1]).mean()
+    assert (along[:, 0] > 0).mean() == pytest.approx(0.5, abs=0.1), "both ways"
+    # Without them nothing else changes, not even what is drawn.
+    assert torch.equal(plain[2].weight, mlp((400, 300, 8), generator(), init=init, start=None)[2].weight)
+
+
+def test_directions_of_no_length_change_nothing() -> None:
+    plain = mlp((6, 4), generator())
+    leaning = mlp((6, 4), generator(), start=np.zeros((1, 6), dtype=np.float32))
+    assert leaning[0].weight.detach().numpy() == pytest.approx(plain[0].weight.detach().numpy(), rel=1e-6)

@@ -90,6 +90,8 @@ def test_the_groups_come_apart(trained, _counts) -> None:
 
 def test_training_makes_the_groups_stand_out(trained, log_counts, _counts) -> None:
     config = replace(trained.method.config, steps=1, learning_rate=1e-12)
+    if hasattr(config, "start_from_pca"):
+        config = replace(config, start_from_pca=False)
     untrained = train(config, log_counts)
     before, after = (silhouette_score(r.embedding, _counts.obs["group"]) for r in (untrained, trained))
     assert after > before + 0.08
@@ -311,15 +313,59 @@ def test_neighbours_are_of_other_batches_or_the_nearest(method, tiny, monkeypatc
 
 
 @every_method
-def test_neighbours_among_the_components_that_are_no_noise(method, tiny, monkeypatch) -> None:
-    shapes, original = [], MODULE.nearest_neighbors
-    monkeypatch.setattr(
-        MODULE, "nearest_neighbors", lambda rep, *args: shapes.append(rep.shape) or original(rep, *args)
-    )
+def test_components_count_by_their_signal_among_neighbours(method, tiny, monkeypatch) -> None:
+    seen, original = [], MODULE.nearest_neighbors
+    monkeypatch.setattr(MODULE, "nearest_neighbors", lambda rep, *args: seen.append(rep) or original(rep, *args))
+    weights, components = np.linspace(1, 0, 14, dtype=np.float32), MODULE.principal_components
+    monkeypatch.setattr(MODULE, "principal_components", lambda *args: components(*args)._replace(weights=weights))
     config = short(method, neighbor_probability=0.5)
     train(replace(config, signal_neighbors=True), tiny)
     train(replace(config, signal_neighbors=False), tiny)
-    assert shapes == [(20, 10), (20, 14)]
+    weighted, plain = seen
+    assert plain.shape == (20, 14)
+    assert weighted == pytest.approx(plain * weights)
+
+
+@pytest.mark.parametrize("method", ["scclr", "clear"])
+@pytest.mark.parametrize("told", [False, True])
+def test_where_the_first_layer_starts(method, told, log_counts, monkeypatch) -> None:
+    starts, original = [], MODULE.build
+    monkeypatch.setattr(
+        MODULE, "build", lambda c, data, g: starts.append((data, original(c, data, g))) or starts[-1][1]
+    )
+    monkeypatch.setattr(MODULE, "fit", lambda *_, **__: {})
+    batches = np.arange(log_counts.shape[0]) % 2 if told else None
+
+    def first_weights(**values) -> tuple[np.ndarray, np.ndarray]:
+        train(short(method, **values), log_counts, batches=batches)
+        data, built = starts[-1]
+        first = next(weight for name, weight in built.named_parameters() if name.endswith("0.weight"))
+        return data.directions, first.detach().numpy()
+
+    directions, leaning = first_weights()
+    within = np.linalg.svd(directions, full_matrices=False)[2]
+    _, random = first_weights(start_from_pca=False)
+
+    def share_within(weights: np.ndarray) -> float:
+        return float(((weights @ within.T) ** 2).sum() / (weights**2).sum())
+
+    assert share_within(random) < 0.3
+    assert share_within(leaning) > 0.5
+    assert np.linalg.norm(leaning, axis=1) == pytest.approx(np.linalg.norm(random, axis=1), rel=1e-5)
+    if not told:
+        data, _ = starts[-1]
+        assert np.linalg.norm(data.components, axis=1) == pytest.approx(1, rel=1e-4)
+        lengths = np.linalg.norm(directions, axis=1)
+        assert (lengths <= 1 + 1e-6).all()
+        assert lengths[0] > 0.9, "the groups"
+
+
+@pytest.mark.parametrize("method", ["scclr", "clear"])
+def test_no_neighbours_but_components(method, tiny) -> None:
+    config = short(method, neighbor_probability=0.0)
+    assert len(train(config, tiny).data.components) == 14
+    without = {"start_from_pca": False} | ({"pca": False} if method == "scclr" else {})
+    assert train(replace(config, **without), tiny).data.components is None
 
 
 @every_method

@@ -1,15 +1,15 @@
-"""How many components are more signal than noise: formulas against simulated noise."""
+"""How much of each component is signal: formulas against simulated noise."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from scclr_ext.engine.signal import count_signal, half_signal, noise_edge
+from scclr_ext.engine.signal import noise_edge, share_above, signal_shares
 
 
 def components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """What `count_signal` takes."""
+    """What `signal_shares` takes."""
     values = values - values.mean(axis=0)
     _, s, v = np.linalg.svd(values, full_matrices=False)
     return s[:50] ** 2 / len(values), v[:50], values.var(axis=0), len(values)
@@ -39,50 +39,62 @@ def test_edge_of_unequal_variances_against_simulated_noise(n_cells, n_genes) -> 
 
 
 @pytest.mark.parametrize(("n_cells", "n_genes"), [(2000, 500), (1000, 1000), (500, 2000)])
-def test_a_component_that_is_half_signal(n_cells, n_genes) -> None:
+@pytest.mark.parametrize("strength", [1.2, 2.0, 6.0])
+def test_share_of_a_planted_direction(n_cells, n_genes, strength) -> None:
     rng = np.random.default_rng(1)
     ratio = n_genes / n_cells
-    wanted = half_signal(ratio) * (1 + np.sqrt(ratio)) ** 2
-    # Solve the spike from the variance it has in the sample: (1 + x)(1 + c / x) = wanted.
-    x = max(np.roots([1, 1 + ratio - wanted, ratio]).real)
-    correlations, variances = [], []
-    for _ in range(4):
+    x = strength * np.sqrt(ratio)  # what shows begins at the root of the ratio
+    true_shares, found = [], []
+    for _ in range(6):
         true, axis = rng.normal(size=n_cells), rng.normal(size=n_genes)
         values = rng.normal(size=(n_cells, n_genes)) + np.sqrt(x) * np.outer(true, axis / np.linalg.norm(axis))
         u, s, _ = np.linalg.svd(values, full_matrices=False)
-        variances.append(s[0] ** 2 / n_cells)
-        correlations.append((u[:, 0] @ true) ** 2 / (true @ true))
-    assert np.mean(variances) == pytest.approx(wanted, rel=0.03)
-    assert np.mean(correlations) == pytest.approx(0.5, abs=0.06)
+        above = s[:1] ** 2 / n_cells / (1 + np.sqrt(ratio)) ** 2
+        true_shares.append((u[:, 0] @ true) ** 2 / (true @ true))
+        found.append(share_above(above, ratio)[0])
+    assert np.mean(found) == pytest.approx(np.mean(true_shares), abs=0.1)
+
+
+def test_share_rises_from_nothing_at_the_edge_to_all() -> None:
+    for genes_per_cell in (0.01, 0.5, 1.0, 20.0):
+        shares = share_above(np.array([0.0, 0.5, 1.0, 1.0001, 1.01, 1.5, 4.0, 1e3, np.inf]), genes_per_cell)
+        assert shares[:3] == pytest.approx(0, abs=1e-6)
+        assert (np.diff(shares) >= -1e-9).all()
+        assert shares[3] < 0.1, "no jump"
+        assert shares[-1] == 1
 
 
 @pytest.mark.parametrize(("n_cells", "n_genes"), [(1000, 400), (300, 900)])
 @pytest.mark.parametrize("n_directions", [0, 1, 12])
-def test_planted_directions_are_counted(n_cells, n_genes, n_directions) -> None:
+def test_planted_directions_are_told_from_noise(n_cells, n_genes, n_directions) -> None:
     rng = np.random.default_rng(2)
     axes = np.linalg.qr(rng.normal(size=(n_genes, max(1, n_directions))))[0].T[:n_directions]
     values = rng.normal(size=(n_cells, n_genes)) * np.sqrt(rng.gamma(2.0, 0.5, size=n_genes))
     # From a strength that only shows once the stronger ones are known to be no noise.
     strength = np.sqrt(np.geomspace(400, 25, n_directions) * max(1, n_genes / n_cells))
     values += (rng.normal(size=(n_cells, n_directions)) * strength) @ axes
-    assert count_signal(*components(values)) == n_directions
+    shares = signal_shares(*components(values))
+    assert (shares[:n_directions] > 0.7).all()
+    assert (shares[n_directions:] < 0.35).all()
 
 
-@pytest.mark.parametrize(("strength", "expected"), [(1.64, 0), (3.0, 1)])
-def test_a_direction_that_shows_but_is_mostly_noise_does_not_count(strength, expected) -> None:
+def test_what_stronger_components_explain_is_no_noise_to_the_others() -> None:
     rng = np.random.default_rng(3)
-    axis = rng.normal(size=1000)
-    true = rng.normal(size=(1000, 1)) * np.sqrt(strength)
-    taken = components(rng.normal(size=(1000, 1000)) + true * axis / np.linalg.norm(axis))
-    assert taken[0][0] > 1.02 * noise_edge(np.ones(1000), 1000), "it is above what noise alone would give"
-    assert count_signal(*taken) == expected
+    axes = np.zeros((2, 400))
+    axes[0, :20], axes[1, 20:] = 20**-0.5, 380**-0.5
+    scores = rng.normal(size=(1000, 2)) * [60.0, 2.0]  # the first one's genes vary a hundred times as much
+    taken = components(rng.normal(size=(1000, 400)) + scores @ axes)
+    assert taken[0][1] < noise_edge(taken[2], 1000), "were all variance noise, the second would not show"
+    assert signal_shares(*taken)[1] > 0.5
 
 
 def test_many_components_of_few_cells_leave_noise_as_strong_as_it_was() -> None:
     rng = np.random.default_rng(4)
     axes = np.linalg.qr(rng.normal(size=(800, 25)))[0].T
     taken = components(rng.normal(size=(80, 800)) + rng.normal(size=(80, 25)) * 30 @ axes)
-    assert count_signal(*taken) == 25
+    shares = signal_shares(*taken)
+    assert (shares[:25] > 0.5).all()
+    assert (shares[25:] < 0.5).all()
 
 
 def test_very_few_cells() -> None:
@@ -90,6 +102,12 @@ def test_very_few_cells() -> None:
         values = np.random.default_rng(0).normal(size=(n_cells, 8))
         values -= values.mean(axis=0)
         _, s, v = np.linalg.svd(values, full_matrices=False)
-        found = count_signal(s[:-1] ** 2 / n_cells, v[:-1], values.var(axis=0), n_cells)
-        assert 0 <= found < n_cells
-    assert count_signal(np.zeros(3), np.eye(3), np.zeros(3), 10) == 0
+        found = signal_shares(s[:-1] ** 2 / n_cells, v[:-1], values.var(axis=0), n_cells)
+        assert found.shape == (n_cells - 1,)
+        assert ((found >= 0) & (found <= 1)).all()
+    assert signal_shares(np.zeros(3), np.eye(3), np.zeros(3), 10).tolist() == [0, 0, 0]
+
+
+def test_no_noise_at_all() -> None:
+    axis = np.full((1, 4), 0.5)
+    assert signal_shares(np.array([4.0]), axis, np.ones(4), 50)[0] == pytest.approx(1, abs=1e-6)
