@@ -79,7 +79,7 @@ class MethodConfig:
     neighbor_probability: float = 0.0
     cross_batch_probability: float = 0.0
     n_neighbors: int = 15
-    signal_neighbors: bool = True
+    signal_neighbors: bool = False
     early_stopping: bool = False
 
     def __post_init__(self) -> None:

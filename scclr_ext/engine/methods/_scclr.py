@@ -57,6 +57,7 @@ class ScclrConfig(MethodConfig):
     neighbor_probability: float = 0.8
     cross_batch_probability: float = 0.5
     n_neighbors: int = 30
+    signal_neighbors: bool = True
     mask_rate: float = 0.8
     hidden: tuple[int, ...] = (256,)
     embedding_dim: int = 64
