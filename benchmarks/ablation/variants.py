@@ -27,7 +27,8 @@ VARIANTS: dict[str, Variant] = {
     "nothing learned": Variant(_BASE, plain=False, linear=True),
     "no head": Variant(replace(_BASE, head=())),
     "no neighbours as positives": Variant(replace(_BASE, neighbor_probability=0.0), batch=False),
-    "neighbours among all components": Variant(replace(_BASE, signal_neighbors=False), batch=False),
+    "components count alike": Variant(replace(_BASE, signal_neighbors=False), batch=False),
+    "random start": Variant(replace(_BASE, start_from_pca=False)),
     "no positives across batches": Variant(replace(_BASE, cross_batch_probability=0.0), plain=False),
     "300 steps": Variant(replace(_BASE, steps=300)),
     "temperature 0.5": Variant(replace(_BASE, temperature=0.5)),
@@ -45,7 +46,8 @@ CHOSEN = (
     "nothing learned",
     "no head",
     "no neighbours as positives",
-    "neighbours among all components",
+    "components count alike",
+    "random start",
     "no positives across batches",
 )
 """For these the number of clusters is chosen as well, which costs as much as the embedding."""
