@@ -32,7 +32,7 @@ STEPS = Experiment(
     paper="CLEAR, supplementary tables 2 and 4",
     published="The supplement's tables are not at hand; the text says that they show the effect of each operation, and "
     "that the results of several seeds are stable.",
-    here='Preset `"default"` from a random start (`start_from_pca=False`) on three sets, k-means with the true number; ± is '
+    here='Preset `"default"` from a random start on three sets, k-means with the true number; ± is '
     "over sets and seeds. PCA beside.",
     data=_SETS,
     methods={
