@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -45,8 +46,7 @@ class ClearConfig(MethodConfig):
     batch_norm
         Normalise the hidden layers.
     start_from_pca
-        Let the first layer's weights start half at random, half as random mixtures of the principal components (those
-        of the standardised genes, with or without `scale`).
+        Let the first layer's weights start half at random, half as random mixtures of the principal components.
     head
         Widths of a projection head on which the loss acts; the embedding is what goes into it. Empty: no head.
     momentum
@@ -230,6 +230,8 @@ class _Encoder(nn.Module):
         c = config
         sizes = (data.n_genes, *c.hidden, c.embedding_dim)
         start = data.directions if c.start_from_pca else None
+        if start is not None and not c.scale:
+            start = start / np.where(data.std > 0, data.std, 1)  # the same components of the values it is given
         self.body = mlp(sizes, generator, batch_norm=c.batch_norm, last_relu=c.last_relu, start=start)
         self.head = mlp((config.embedding_dim, *config.head), generator, batch_norm=config.batch_norm)
 
