@@ -342,7 +342,7 @@ def test_where_the_first_layer_starts(method, told, log_counts, monkeypatch) -> 
         first = next(weight for name, weight in built.named_parameters() if name.endswith("0.weight"))
         return data.directions, first.detach().numpy()
 
-    directions, leaning = first_weights()
+    directions, leaning = first_weights(start_from_pca=True)
     if method == "clear":  # sees values that are not standardised
         std = starts[-1][0].std
         directions = directions / np.where(std > 0, std, 1)
@@ -365,7 +365,7 @@ def test_where_the_first_layer_starts(method, told, log_counts, monkeypatch) -> 
 
 @pytest.mark.parametrize("method", ["scclr", "clear"])
 def test_no_neighbours_but_components(method, tiny) -> None:
-    config = short(method, neighbor_probability=0.0)
+    config = short(method, neighbor_probability=0.0, start_from_pca=True)
     assert len(train(config, tiny).data.components) == 14
     without = {"start_from_pca": False} | ({"pca": False} if method == "scclr" else {})
     assert train(replace(config, **without), tiny).data.components is None

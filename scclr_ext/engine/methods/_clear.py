@@ -46,7 +46,8 @@ class ClearConfig(MethodConfig):
     batch_norm
         Normalise the hidden layers.
     start_from_pca
-        Let the first layer's weights start half at random, half as random mixtures of the principal components.
+        Let the first layer's weights start half at random, half as random mixtures of the principal components. Faint
+        types are found more often then; batches that the training is not told of are, too.
     head
         Widths of a projection head on which the loss acts; the embedding is what goes into it. Empty: no head.
     momentum
@@ -91,7 +92,7 @@ class ClearConfig(MethodConfig):
     embedding_dim: int = 128
     last_relu: bool = False
     batch_norm: bool = True
-    start_from_pca: bool = True
+    start_from_pca: bool = False
     head: tuple[int, ...] = ()
     momentum: float = 0.99
     queue_size: int = 1024
@@ -132,7 +133,6 @@ _PUBLISHED = ClearConfig(
     hidden=(1024,),
     last_relu=True,
     batch_norm=False,
-    start_from_pca=False,
     momentum=0.999,
     symmetric=True,
 )
