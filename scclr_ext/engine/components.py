@@ -40,8 +40,8 @@ def principal_components(
     n_components = min(_COMPONENTS, *(n - 1 for n in matrix.shape))
     if n_components < 1 or not std.any():
         n_cells, n_genes = matrix.shape  # all cells are alike
-        empty = (np.zeros(shape, dtype=np.float32) for shape in ((n_cells, 1), (1, n_genes), 1))
-        return Components(*empty)
+        rep, axes = np.zeros((n_cells, 1), dtype=np.float32), np.zeros((1, n_genes), dtype=np.float32)
+        return Components(rep, axes, np.ones(1, dtype=np.float32))
     random_state %= 2**32  # the largest seed scikit-learn takes
     # arpack centres sparse data without making it dense
     pca = PCA(n_components, svd_solver="arpack", random_state=random_state)
