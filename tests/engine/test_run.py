@@ -361,6 +361,8 @@ def test_where_the_first_layer_starts(method, told, log_counts, monkeypatch) -> 
         lengths = np.linalg.norm(data.directions, axis=1)
         assert (lengths <= 1 + 1e-6).all()
         assert lengths[0] > 0.9, "the groups"
+        assert lengths[-1] < 0.5, "noise"
+        assert data.directions == pytest.approx(lengths[:, None] * data.components, abs=1e-6)
 
 
 @pytest.mark.parametrize("method", ["scclr", "clear"])
