@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg, sparse
 
-from scclr_ext.engine.neighbors import Neighbors, mutual_neighbors, sample_of_each
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from scclr_ext.engine.neighbors import Neighbors
 
 _RIDGE = 1e-6
 """Of the mean variance, added to each: components without any would divide by zero."""
@@ -18,38 +18,6 @@ _NOTHING = 1e-30
 """Added as well, for cells that are all alike."""
 _NEGLIGIBLE = 0.01
 """A direction with less than this share of the largest standard deviation is none."""
-_FIRST_LOOK = 20_000
-"""Cells that the first round is content with: it has covariances to estimate, and its time grows with their square."""
-
-
-def partners(
-    rep: np.ndarray, batches: np.ndarray, n_neighbors: int, random_state: int
-) -> tuple[Neighbors, NDArray[np.float64]]:
-    """Find the mutual neighbours in other batches, and the directions on which they agree.
-
-    Twice: neighbours are looked up again among the directions that those of the first round agree on, where a batch
-    effect that is not the same for all cells is weaker.
-
-    Parameters
-    ----------
-    rep
-        Scores of the principal components, shape ``(cells, components)``.
-    batches
-        Batch of each cell.
-    n_neighbors
-        See :func:`~scclr_ext.engine.neighbors.mutual_neighbors`.
-    random_state
-        Says which cells take part in the first round, and which are candidates in the second, where there are many.
-
-    Returns
-    -------
-    The neighbours, and what `agreement` makes of them.
-    """
-    some = sample_of_each(batches, _FIRST_LOOK, random_state)
-    found = mutual_neighbors(rep[some], batches[some], n_neighbors, random_state)
-    shared = (rep @ agreement(rep[some], found)).astype(np.float32)
-    found = mutual_neighbors(shared if shared.shape[1] else rep, batches, n_neighbors, random_state)
-    return found, agreement(rep, found)
 
 
 def agreement(rep: np.ndarray, pairs: Neighbors) -> NDArray[np.float64]:

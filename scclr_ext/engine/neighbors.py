@@ -22,7 +22,7 @@ _FEWEST = 100
 """Of each batch, where it has that many."""
 _PAIRS_PER_CELL = 300
 """Neighbours looked up per cell over all other batches; with many batches each contributes fewer."""
-_HALF_AS_FAR_AGAIN = 1.5
+_TWICE_AS_FAR = 2.0
 
 
 @dataclass(frozen=True)
@@ -70,18 +70,15 @@ def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int) -> N
 def mutual_neighbors(rep: np.ndarray, batches: np.ndarray, n_neighbors: int, random_state: int) -> Neighbors:
     """Find, for each cell, the cells of other batches that count it among their nearest as it does them.
 
-    Mutual nearest neighbours (Haghverdi et al. 2018) by the angle between cells, after each batch was centred: a
-    shift between batches plays no part, and a cell type found in one batch only has few partners or none. Of a cell's
-    partners only those count that are at most half as far again as the nearest: where a batch has fewer cells of a
+    Mutual nearest neighbours (Haghverdi et al. 2018) by the angle between cells, seen from the mean cell. Of a cell's
+    partners only those count that are at most twice as far as the nearest: where a batch has fewer cells of a
     type than neighbours are looked up, the next best type would be among them.
 
     Of many cells a random part are candidates: one of a pair's cells is always of that part. Every cell may have
     partners, but is compared with a bounded number of others.
     """
     names, codes = np.unique(batches, return_inverse=True)
-    centred = rep.copy()
-    for code in range(len(names)):
-        centred[codes == code] -= centred[codes == code].mean(axis=0)
+    centred = rep - rep.mean(axis=0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True) + np.finfo(np.float32).eps
     k = max(3, min(n_neighbors, _PAIRS_PER_CELL // max(1, len(names) - 1)))
     everyone = candidates = np.arange(len(rep))
@@ -95,7 +92,7 @@ def mutual_neighbors(rep: np.ndarray, batches: np.ndarray, n_neighbors: int, ran
         mutual = mutual.maximum(mutual.T).tocsr()
     counts = np.diff(mutual.indptr)
     nearest = np.minimum.reduceat(mutual.data, mutual.indptr[:-1][counts > 0]) if mutual.nnz else mutual.data
-    mutual.data *= mutual.data <= _HALF_AS_FAR_AGAIN * np.repeat(nearest, counts[counts > 0])
+    mutual.data *= mutual.data <= _TWICE_AS_FAR * np.repeat(nearest, counts[counts > 0])
     mutual.eliminate_zeros()
     return Neighbors.from_matrix(mutual)
 

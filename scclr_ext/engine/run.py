@@ -10,7 +10,6 @@ import torch
 from scipy import sparse
 
 from scclr_ext.engine._random import Seeds
-from scclr_ext.engine.agreement import partners
 from scclr_ext.engine.checkpoint import Checkpoints, identify
 from scclr_ext.engine.components import principal_components
 from scclr_ext.engine.device import device_of, make_fabric, precision_of, training
@@ -18,6 +17,7 @@ from scclr_ext.engine.fit import embed, fit
 from scclr_ext.engine.hold import InMemory
 from scclr_ext.engine.methods import DataInfo, Method, build
 from scclr_ext.engine.neighbors import nearest_neighbors
+from scclr_ext.engine.partners import partners
 from scclr_ext.engine.processes import gather_rows
 from scclr_ext.engine.source import as_source
 from scclr_ext.engine.training_set import training_set
@@ -113,7 +113,7 @@ def run(
         rep, axes, weights = principal_components(shown.matrix, data.mean, data.std, random_state)
         k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(rep) // _CELLS_PER_NEIGHBOR))
         if shown.batches is not None:
-            neighbors, turn = partners(rep, shown.batches, k, random_state)
+            neighbors, turn = partners(rep, weights, shown.batches, k, random_state)
             axes = directions = (turn.T @ axes).astype(np.float32)
         else:
             directions = weights[:, None] * axes
