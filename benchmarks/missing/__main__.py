@@ -1,0 +1,127 @@
+"""What integration does to a cell type that only one batch has: ``python -m benchmarks.missing``.
+
+Of each real set with batches one of its three most frequent types is left in the first batch only; or ("both") the most
+frequent one there and the second most frequent one in the other batches only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.neighbors import NearestNeighbors
+
+from benchmarks._resumable import keep, measure_missing
+from benchmarks.missing import table
+from benchmarks.quality import sets
+from benchmarks.quality.methods import METHODS
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+RESULTS = Path(__file__).with_name("results.csv")
+SHOWN = ("PCA", "Harmony", "Concord", "clear", "scclr")
+CASES = ("most frequent", "second", "third", "both")
+_FEWEST = 20
+"""Of a type with fewer cells in a batch nothing is asked."""
+_NEIGHBORS = 15
+
+
+class Job(NamedTuple):
+    """One embedding to make and score."""
+
+    set: str
+    case: str
+    method: str
+    seed: int
+
+
+def main() -> None:
+    """Measure what is missing, then write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--methods", nargs="+", default=SHOWN, choices=METHODS)
+    parser.add_argument("--sets", nargs="+", default=None)
+    parser.add_argument("--cases", nargs="+", default=CASES, choices=CASES)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--again", action="store_true", help="measure anew what is in the results already")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--embeddings", type=Path, help="keep embeddings in this folder, and use those found there")
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    warnings.filterwarnings("ignore")
+    jobs = [
+        Job(name, case, method, seed)
+        for seed in range(args.seeds)
+        for name in args.sets or sets.names()
+        if without(sets.load(name), CASES[0]) is not None
+        for case in args.cases
+        for method in args.methods
+    ]
+    results = measure_missing(
+        jobs, lambda job: measure(job, args.embeddings), args.results, key=Job._fields, again=args.again
+    )
+    table.write(results)
+
+
+def without(adata: AnnData, case: str) -> AnnData | None:
+    """Take types from batches; None where no two types are in two batches each."""
+    if "batch" not in adata.obs:
+        return None
+    counts = adata.obs.groupby(["cell_type", "batch"], observed=True).size().unstack(fill_value=0)
+    shared = counts[(counts >= _FEWEST).sum(axis=1) > 1].sum(axis=1).sort_values(ascending=False, kind="stable").index
+    if len(shared) < len(CASES) - 1:
+        return None
+    types, first = adata.obs["cell_type"], adata.obs["batch"] == adata.obs["batch"].astype(str).min()
+    only_first = shared[0 if case == "both" else CASES.index(case)]
+    gone = (types == only_first) & ~first
+    if case == "both":
+        gone |= (types == shared[1]) & first
+    return adata[~gone.to_numpy()].copy()
+
+
+def measure(job: Job, embeddings: Path | None) -> dict[str, float] | None:
+    """The scores of one job; None where the method is not installed."""
+    adata = without(sets.load(job.set), job.case)
+    types, batches = (adata.obs[key].to_numpy().astype(str) for key in ("cell_type", "batch"))
+    file = embeddings / f"{job.set}-{job.case}-{job.method}-{job.seed}.npz" if embeddings else None
+    batch_key = "batch" if job.method != "PCA" else None
+    try:
+        rep, seconds = keep(lambda: METHODS[job.method](adata, job.seed, batch_key), file)
+    except ModuleNotFoundError as error:
+        print(f"{job.method} left out: {error}")
+        return None
+    return {**score(rep, types, batches), "seconds": seconds}
+
+
+def score(rep: np.ndarray, types: np.ndarray, batches: np.ndarray) -> dict[str, float]:
+    """Means over the types that one batch has, and over those that several have.
+
+    `alone`: share of the nearest neighbours of a cell of the former that are of its type. `shared`: the same for the
+    latter. `mixed`: how many of those are of another batch, over what chance would give; 1 is fully mixed.
+    """
+    near = NearestNeighbors(n_neighbors=_NEIGHBORS).fit(rep).kneighbors(return_distance=False)
+    same = types[near] == types[:, None]
+    other = batches[near] != batches[:, None]
+    alone, shared, mixed = [], [], []
+    for name in np.unique(types):
+        cells = types == name
+        counts = np.unique(batches[cells], return_counts=True)[1]
+        if cells.sum() < _FEWEST:
+            continue
+        if len(counts) == 1:
+            alone.append(same[cells].mean())
+            continue
+        shared.append(same[cells].mean())
+        by_chance = 1 - ((counts / counts.sum()) ** 2).sum()
+        mixed.append(other[cells][same[cells]].mean() / by_chance)
+    return {"alone": float(np.mean(alone)), "shared": float(np.mean(shared)), "mixed": float(np.mean(mixed))}
+
+
+if __name__ == "__main__":
+    main()
