@@ -55,7 +55,7 @@ class MethodConfig:
         Neighbours looked up for that.
     signal_neighbors
         Without batches: let each component count by the variance of its signal, not of its signal and noise. In data
-        with many zeros they are better neighbours.
+        with many zeros they are better neighbours. With batches it always does.
     early_stopping
         `epochs` or `steps` are then the most there may be: once the neighbourhoods in the representation have stopped
         settling, the rate falls to zero over as many steps again as a quarter of those taken, and the training ends.
