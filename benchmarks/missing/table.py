@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 def write(results: pd.DataFrame) -> None:
     """Write both tables as Markdown: by set and case, and the means."""
-    (FOLDER / "missing_alone.md").write_text(
-        markdown(by_case(results), digits=2, corner="set, left in one batch") + "\n"
-    )
+    shown = markdown(by_case(results), digits=2, corner="set, type left in one batch")
+    (FOLDER / "missing_alone.md").write_text(shown + "\n")
     (FOLDER / "missing.md").write_text(markdown(means(results), digits=2, corner="method") + "\n")
 
 
