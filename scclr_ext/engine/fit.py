@@ -13,6 +13,7 @@ from scclr_ext.engine.history import History, Plan
 from scclr_ext.engine.optim import Cooling, build_optimizer, build_schedule
 from scclr_ext.engine.prefetch import prefetch
 from scclr_ext.engine.processes import connect, share
+from scclr_ext.engine.queue import NO_BATCH
 from scclr_ext.engine.sampling import Minibatches
 from scclr_ext.engine.stopping import Stability
 
@@ -98,9 +99,12 @@ def fit(
             if neighbors is not None:
                 partner = source.rows(share(neighbors.draw(index, neighbor_probability, seeds.order), fabric))
             index = share(index, fabric)
-            batches = None if sampler.batches is None else sampler.batches[index].to(fabric.device)
+            batches = None if sampler.batches is None else sampler.batches[index]
+            if batches is not None and neighbors is not None:
+                # Without partners a cell's type is missing from the other batches: it may be told from all their cells.
+                batches = torch.where(neighbors.any(index), batches, NO_BATCH)
             with encoding(precision, fabric.device):
-                output = model(source.rows(index), seeds.views, partner, batches)
+                output = model(source.rows(index), seeds.views, partner, None if batches is None else batches.to(fabric.device))
             fabric_optimizer.zero_grad()
             fabric.backward(output.loss)
             if config.gradient_clip is not None:

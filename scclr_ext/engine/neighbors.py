@@ -45,6 +45,10 @@ class Neighbors:
         """Take the places of a sparse matrix's stored values."""
         return cls(torch.from_numpy(matrix.indptr.astype(np.int64)), torch.from_numpy(matrix.indices.astype(np.int64)))
 
+    def any(self, index: Tensor) -> Tensor:
+        """Whether the lists of these cells hold any."""
+        return self.indptr[index + 1] > self.indptr[index]
+
     def draw(self, index: Tensor, probability: float, generator: Generator) -> Tensor:
         """Replace each cell, with the given probability, by a random cell of its list; without a list it stays."""
         start = self.indptr[index]

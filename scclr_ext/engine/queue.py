@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 NO_BATCH = -1
+"""Told from cells of every batch."""
 
 
 class KeyQueue(nn.Module):
@@ -45,5 +46,9 @@ class KeyQueue(nn.Module):
         self.position.copy_((self.position + len(keys)) % size)
 
     def foreign(self, batches: Tensor) -> Tensor:
-        """Which keys are of another batch than each cell, shape ``(cells, queue)``; a random first key is of none."""
-        return (self.batches != batches[:, None]) & (self.batches != NO_BATCH)
+        """Which keys are of another batch than each cell, shape ``(cells, queue)``.
+
+        None for a cell of no batch, and no key of no batch, as the random first ones.
+        """
+        other = self.batches != batches[:, None]
+        return other & (self.batches != NO_BATCH) & (batches != NO_BATCH)[:, None]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator
 
-from scclr_ext.engine.queue import KeyQueue
+from scclr_ext.engine.queue import NO_BATCH, KeyQueue
 
 
 def new(size: int, dim: int = 3, seed: int = 0) -> KeyQueue:
@@ -105,6 +105,7 @@ def test_keys_of_other_batches_are_foreign() -> None:
     assert not queue.foreign(torch.tensor([0, 7])).any(), "the random keys of the start are of no batch"
     queue.enqueue(numbered(1, 3), torch.tensor([0, 7, 7]))
     assert queue.foreign(torch.tensor([0, 7])).tolist() == [[False, True, True, False], [True, False, False, False]]
+    assert not queue.foreign(torch.tensor([NO_BATCH])).any(), "a cell of no batch is told from all"
     queue.enqueue(numbered(4, 6), torch.tensor([1, 2, 3, 4, 5, 6]))  # more than there is room for
     held = {int(key[0]): int(batch) for key, batch in zip(queue.keys, queue.batches, strict=True)}
     assert held == {6: 3, 7: 4, 8: 5, 9: 6}, "each batch stays with its key"
