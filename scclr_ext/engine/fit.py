@@ -99,12 +99,9 @@ def fit(
             if neighbors is not None:
                 partner = source.rows(share(neighbors.draw(index, neighbor_probability, seeds.order), fabric))
             index = share(index, fabric)
-            batches = None if sampler.batches is None else sampler.batches[index]
-            if batches is not None and neighbors is not None:
-                # Without partners a cell's type is missing from the other batches: it may be told from all their cells.
-                batches = torch.where(neighbors.any(index), batches, NO_BATCH)
+            batches = _batches(index, sampler, neighbors, fabric.device)
             with encoding(precision, fabric.device):
-                output = model(source.rows(index), seeds.views, partner, None if batches is None else batches.to(fabric.device))
+                output = model(source.rows(index), seeds.views, partner, batches)
             fabric_optimizer.zero_grad()
             fabric.backward(output.loss)
             if config.gradient_clip is not None:
@@ -159,6 +156,19 @@ def _state(step: int, parts: list[Any], seeds: Seeds, fabric: Fabric) -> dict[st
         views = [None] * fabric.world_size
         torch.distributed.all_gather_object(views, seeds.views.get_state())
     return {"step": step, "parts": [part.state_dict() for part in parts], "views": views}
+
+
+def _batches(index: Tensor, sampler: Sampler, neighbors: Neighbors | None, device: torch.device) -> Tensor | None:
+    """Of which batch the cells are, for the choice of negatives.
+
+    Of none where a cell has no partners: other batches lack its type, and it may be told from all of their cells.
+    """
+    if sampler.batches is None:
+        return None
+    batches = sampler.batches[index]
+    if neighbors is not None:
+        batches = torch.where(neighbors.any(index), batches, NO_BATCH)
+    return batches.to(device)
 
 
 def _take_up(state: dict[str, Any] | None, parts: list[Any], seeds: Seeds, fabric: Fabric) -> int:

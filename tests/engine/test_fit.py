@@ -14,7 +14,8 @@ from scclr_ext.engine.fit import embed, fit
 from scclr_ext.engine.history import Plan
 from scclr_ext.engine.methods import DataInfo, Method, StepOutput
 from scclr_ext.engine.neighbors import Neighbors
-from scclr_ext.engine.sampling import Shuffled
+from scclr_ext.engine.queue import NO_BATCH
+from scclr_ext.engine.sampling import Shuffled, WithinBatches
 from scclr_ext.engine.source import as_source
 from scclr_ext.metrics import alignment, effective_rank, uniformity
 
@@ -34,6 +35,7 @@ class Toy(Method[MethodConfig]):
         self.calls: list[str] = []
         self.seen: list[torch.Tensor] = []
         self.partners: list[torch.Tensor | None] = []
+        self.batches: list[torch.Tensor | None] = []
         self.outputs: list[StepOutput] = []
         self.gradients: list[float] = []
 
@@ -42,6 +44,7 @@ class Toy(Method[MethodConfig]):
         self.calls.append("step")
         self.seen.append(x)
         self.partners.append(partner)
+        self.batches.append(batches)
         noise = torch.randn(2, len(x), N_GENES, generator=generator)
         first, second = nn.functional.normalize(x + 0.3 * noise, dim=2)
         slope = self.weight - self.weight.detach()  # zero, with a gradient of one
@@ -63,11 +66,20 @@ class Toy(Method[MethodConfig]):
         return 0.0
 
 
-def train(toy: Toy, *, batch_size: int = 4, seed: int = 0, progress: bool = False, n_cells: int = N_CELLS, **values):
+def train(
+    toy: Toy,
+    *,
+    batch_size: int = 4,
+    seed: int = 0,
+    progress: bool = False,
+    n_cells: int = N_CELLS,
+    codes=None,
+    **values,
+):
     return fit(
         toy,
         as_source(MATRIX[:n_cells], CPU),
-        Shuffled(n_cells, batch_size),
+        Shuffled(n_cells, batch_size) if codes is None else WithinBatches(codes, batch_size),
         fabric=make_fabric(CPU),
         seeds=Seeds.from_random_state(seed, CPU),
         progress=progress,
@@ -161,6 +173,22 @@ def test_neighbours_stand_in_for_the_second_view() -> None:
     toy = Toy(config(epochs=1))
     train(toy, neighbor_probability=1.0)
     assert toy.partners == [None] * 3, "without neighbours both views are of the cell itself"
+
+
+def test_a_cell_without_partners_is_of_no_batch() -> None:
+    codes = np.arange(N_CELLS) % 2
+    # Each cell's partner is the next one, but the first and the last have none.
+    counts = np.r_[0, np.ones(N_CELLS - 2, dtype=int), 0]
+    partners = Neighbors(torch.from_numpy(np.r_[0, counts.cumsum()]), torch.arange(2, N_CELLS))
+    rows = [tuple(row) for row in MATRIX.tolist()]
+    for neighbors, expected in ((partners, np.where(counts > 0, codes, NO_BATCH)), (None, codes)):
+        toy = Toy(config(epochs=1))
+        train(toy, codes=codes, neighbors=neighbors, neighbor_probability=0.5)
+        for x, batches in zip(toy.seen, toy.batches, strict=True):
+            assert batches.tolist() == [expected[rows.index(tuple(row))] for row in x.tolist()]
+    toy = Toy(config(epochs=1))
+    train(toy, neighbors=partners, neighbor_probability=0.5)
+    assert toy.batches == [None] * len(toy.seen), "without batches there are none"
 
 
 def test_steps_may_end_within_an_epoch() -> None:
