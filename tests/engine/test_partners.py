@@ -79,6 +79,22 @@ def test_an_effect_on_one_type_alone_is_a_batch_effect() -> None:
         assert share_with_partners(found, types == name) > 0.9
 
 
+def test_an_effect_on_one_type_alone_is_taken_away_before_looking_again() -> None:
+    """Of a type that an effect has moved nearly as far as types are apart few cells are partners at first."""
+    rng = np.random.default_rng(0)
+    batches, types = rng.integers(2, size=400), rng.choice(4, size=400, p=[0.2, 0.2, 0.2, 0.4])
+    rep = rng.normal(size=(400, 8))
+    rep[:, :4] += 6 * np.eye(4)[types]
+    rep[:, 4] += 4 * batches
+    rep[:, 5] += 5 * batches * (types == 3)
+    rep = rep.astype(np.float32)
+    assert share_with_partners(mutual_neighbors(rep, batches, 20, 0), types == 3) < 0.8
+    found, _ = partners(rep, ALIKE, batches, 20, 0)
+    assert share_with_partners(found, types == 3) > 0.9
+    i, j = pairs_of(found)
+    assert (types[i] == types[j]).all()
+
+
 @pytest.mark.parametrize("shift", [0, 6, 20])
 def test_how_far_a_batch_is_moved_matters_little(shift) -> None:
     rep, types, batches = of_their_own(shift=shift)
