@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
-import torch
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 
 import scclr_ext as clr
+from benchmarks import _options
 from benchmarks._resumable import keep, measure_missing
 from benchmarks.ablation import table
 from benchmarks.ablation.variants import CHOSEN, VARIANTS
@@ -45,17 +44,8 @@ def main() -> None:
     """Measure what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
-    parser.add_argument("--sets", nargs="+", default=None)
     parser.add_argument("--batches", choices=_MODES, default="both", help="without batch_key, with it, or both")
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--again", action="store_true", help="measure anew what is in the results already")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--embeddings", type=Path, help="keep embeddings in this folder, and use those found there")
-    args = parser.parse_args()
-
-    torch.set_num_threads(args.threads)
-    warnings.filterwarnings("ignore")
+    args = _options.read(parser, results=RESULTS, seeds=2)
     jobs = [
         Job(name, variant, uses_batch, seed)
         for seed in range(args.seeds)

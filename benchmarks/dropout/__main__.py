@@ -6,15 +6,14 @@ Of the non-zero counts of each real set 10, 30, 60 and 80 % are set to zero at r
 from __future__ import annotations
 
 import argparse
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from sklearn.cluster import KMeans
 
 import scclr_ext as clr
+from benchmarks import _options
 from benchmarks._resumable import keep, measure_missing
 from benchmarks.dropout import results as shown
 from benchmarks.quality import sets
@@ -40,18 +39,10 @@ def main() -> None:
     """Measure what is missing, then write table and figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", nargs="+", default=SHOWN, choices=METHODS)
-    parser.add_argument("--sets", nargs="+", default=None)
     parser.add_argument("--most-cells", type=int, default=5000, help="leave out larger sets")
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--again", action="store_true", help="measure anew what is in the results already")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--embeddings", type=Path, help="keep embeddings in this folder, and use those found there")
-    args = parser.parse_args()
+    args = _options.read(parser, results=RESULTS, seeds=3)
 
-    torch.set_num_threads(args.threads)
-    warnings.filterwarnings("ignore")
     names = [name for name in args.sets or sets.names() if sets.load(name).n_obs <= args.most_cells]
     jobs = [
         Job(name, method, rate, seed)

@@ -7,17 +7,16 @@ stands what `pp.select_n_top_genes` says of that number, which sees no labels.
 from __future__ import annotations
 
 import argparse
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scanpy as sc
-import torch
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 
 import scclr_ext as clr
+from benchmarks import _options
 from benchmarks._resumable import measure_missing
 from benchmarks.genes import table
 from benchmarks.quality import sets
@@ -43,15 +42,8 @@ class Job(NamedTuple):
 def main() -> None:
     """Measure what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", nargs="+", default=None)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--again", action="store_true", help="measure anew what is in the results already")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    args = parser.parse_args()
+    args = _options.read(parser, results=RESULTS, seeds=1, embeddings=False)
 
-    torch.set_num_threads(args.threads)
-    warnings.filterwarnings("ignore")
     names = [name for name in args.sets or sets.names() if sets.load(name).n_vars > max(NUMBERS)]
     jobs = [Job(name, number, seed) for seed in range(args.seeds) for name in names for number in NUMBERS]
     morans_i: dict[tuple[str, int], dict[int, float]] = {}

@@ -7,14 +7,13 @@ frequent one there and the second most frequent one in the other batches only.
 from __future__ import annotations
 
 import argparse
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from sklearn.neighbors import NearestNeighbors
 
+from benchmarks import _options
 from benchmarks._resumable import keep, measure_missing
 from benchmarks.missing import table
 from benchmarks.quality import sets
@@ -44,17 +43,8 @@ def main() -> None:
     """Measure what is missing, then write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", nargs="+", default=SHOWN, choices=METHODS)
-    parser.add_argument("--sets", nargs="+", default=None)
     parser.add_argument("--cases", nargs="+", default=CASES, choices=CASES)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--again", action="store_true", help="measure anew what is in the results already")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--embeddings", type=Path, help="keep embeddings in this folder, and use those found there")
-    args = parser.parse_args()
-
-    torch.set_num_threads(args.threads)
-    warnings.filterwarnings("ignore")
+    args = _options.read(parser, results=RESULTS, seeds=1)
     jobs = [
         Job(name, case, method, seed)
         for seed in range(args.seeds)

@@ -6,15 +6,14 @@ Rows are appended to results.csv as they are measured; what is there already is 
 from __future__ import annotations
 
 import argparse
-import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
+from benchmarks import _options
 from benchmarks._resumable import keep, measure_missing
 from benchmarks.quality import sets, tables
 from benchmarks.quality.methods import METHODS, NEEDS_BATCH
@@ -39,16 +38,7 @@ def main() -> None:
     """Measure what is missing, then write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
-    parser.add_argument("--sets", nargs="+", default=None)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--again", action="store_true", help="measure anew what is in the results already")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--embeddings", type=Path, help="keep embeddings in this folder, and use those found there")
-    args = parser.parse_args()
-
-    torch.set_num_threads(args.threads)
-    warnings.filterwarnings("ignore")
+    args = _options.read(parser, results=RESULTS, seeds=3)
     jobs = [
         Job(name, method, uses_batch, seed)
         for name in args.sets or sets.names()
