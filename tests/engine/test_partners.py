@@ -104,6 +104,18 @@ def test_how_far_a_batch_is_moved_matters_little(shift) -> None:
     assert share_with_partners(found, types < 2) > 0.9
 
 
+def test_a_shift_much_longer_than_the_types_are_apart() -> None:
+    rng = np.random.default_rng(1)
+    groups = np.arange(60) % 3
+    codes = np.arange(60) // 3 % 2
+    rep = (5 * np.eye(3)[groups] + rng.normal(0, 0.3, size=(60, 3))).astype(np.float32)
+    shifted = rep + np.where(codes[:, None] == 1, [40.0, -7.0, 3.0], 0).astype(np.float32)
+    i, j = pairs_of(partners(shifted, ALIKE[:3], codes, 5, 0)[0])
+    assert len(i) > 60
+    assert (groups[i] == groups[j]).all()
+    assert (codes[i] != codes[j]).all()
+
+
 def test_components_without_signal_play_no_part() -> None:
     rep, _, batches = two_batches()
     noise = 30 * np.random.default_rng(1).normal(size=rep.shape).astype(np.float32)
@@ -136,7 +148,7 @@ def test_looking_again_finds_better_partners() -> None:
 
 
 def test_of_many_cells_only_a_part_estimates_the_effect(monkeypatch) -> None:
-    rep, types, batches = two_batches()
+    rep, types, batches = two_batches(distance=3)
     seen, asked = [], []
 
     def watched(scores, batches, *options):
@@ -151,7 +163,7 @@ def test_of_many_cells_only_a_part_estimates_the_effect(monkeypatch) -> None:
     assert [len(b) for b in seen] == [200, 200, 200, 300]
     assert np.bincount(seen[0]) == pytest.approx(np.bincount(batches) * 2 / 3, abs=1)
     again, other = partners(rep, ALIKE, batches, 20, 0), partners(rep, ALIKE, batches, 20, 1)
-    assert asked[-1] == (20, 1), "candidates follow from the seed"
+    assert asked[-4:] == [(20, 1)] * 4, "candidates follow from the seed"
     assert np.array_equal(again[1], turn)
     assert not np.array_equal(other[1], turn)
     i, j = pairs_of(found)
