@@ -20,6 +20,9 @@ from benchmarks.quality.methods import METHODS, NEEDS_BATCH
 from benchmarks.quality.scores import score
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
     from anndata import AnnData
 
 RESULTS = Path(__file__).with_name("results.csv")
@@ -39,17 +42,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     args = _options.read(parser, results=RESULTS, seeds=3)
+    tables.write(measure_all(args, args.methods))
+
+
+def measure_all(args: argparse.Namespace, methods: Sequence[str]) -> pd.DataFrame:
+    """Measure what is missing of these methods, told of the batches and not, and return all results."""
     jobs = [
         Job(name, method, uses_batch, seed)
         for name in args.sets or sets.names()
-        for method in args.methods
+        for method in methods
         for uses_batch in ((True,) if method in NEEDS_BATCH else (False, True) if _takes_batch(method) else (False,))
         for seed in range(args.seeds)
     ]
-    results = measure_missing(
+    return measure_missing(
         jobs, lambda job: measure(job, args.embeddings), args.results, key=Job._fields, again=args.again
     )
-    tables.write(results)
 
 
 def _takes_batch(method: str) -> bool:

@@ -46,6 +46,7 @@ def score(rep: np.ndarray, obs: pd.DataFrame, seed: int, batch_key: str | None =
         "best_ari": max(by_resolution),
         "n_types": len(set(types)),
         "n_clusters": len(set(chosen)),
+        "confidence": adata.uns["clr_clusters"]["choice"]["confidence"],
     }
     if "batch" in obs:
         batch = obs["batch"].to_numpy().astype(str)

@@ -1,7 +1,9 @@
 """Training steps of the published kind: every view drawn cell by cell in NumPy, then stacked.
 
-Written for this comparison after the papers' descriptions, with the quickest NumPy call for each draw that we know.
-Networks and losses are this package's; optimiser and momentum update are PyTorch's plain ones.
+Written for this comparison after the papers' descriptions, and twice for CLEAR: with the kind of draws that its program
+makes (NumPy's older generator shuffles a mask of all genes, noise comes in double precision, cells are stacked as
+tensors), and with the quickest NumPy call for each draw that we know. Networks and losses are this package's; optimiser
+and momentum update are PyTorch's plain ones.
 """
 
 from __future__ import annotations
@@ -50,22 +52,53 @@ class _ClearViews(_CellByCell):
             view[self.some(genes, c.mask_rate)] = 0
         if rng.random() < c.noise_probability:
             hit = self.some(genes, c.noise_rate)
-            view[hit] += rng.standard_normal(len(hit), dtype=np.float32) * np.float32(c.noise_sd)
+            view[hit] += self.noise(len(hit))
         if rng.random() < c.swap_probability:
             left, right = self.some(genes, c.swap_rate, even=True).reshape(2, -1)
             view[left], view[right] = view[right], view[left]
         if rng.random() < c.crossover_probability:
             hit = self.some(genes, c.crossover_rate)
-            view[hit] = cells[rng.integers(len(cells)), hit]
+            view[hit] = cells[self.cells(len(cells), None), hit]
         if rng.random() < c.crossover_many_probability:
             hit = self.some(genes, c.crossover_many_rate)
-            view[hit] = cells[rng.integers(len(cells), size=len(hit)), hit]
+            view[hit] = cells[self.cells(len(cells), len(hit)), hit]
         return view
+
+    def noise(self, n: int) -> np.ndarray:
+        """Draw the noise of as many genes."""
+        return self.rng.standard_normal(n, dtype=np.float32) * np.float32(self.config.noise_sd)
+
+    def cells(self, n: int, size: int | None) -> np.ndarray:
+        """Draw cells that lend values, out of n."""
+        return self.rng.integers(n, size=size)
 
     def some(self, genes: int, rate: float, *, even: bool = False) -> np.ndarray:
         """Draw the genes that a step hits: as many as its rate says, to the last gene."""
         n = int(rate * genes)
         return self.rng.permutation(genes)[: n // 2 * 2 if even else n]
+
+
+class _ClearViewsAsPublished(_ClearViews):
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.rng = np.random.RandomState(0)
+
+    def forward(self, x: Tensor, generator: Generator) -> Tensor:
+        cells = x.numpy()
+        return torch.stack([torch.from_numpy(self.view(i, cells)) for i in range(len(cells))])
+
+    def noise(self, n: int) -> np.ndarray:
+        return self.rng.normal(0, self.config.noise_sd, n)
+
+    def cells(self, n: int, size: int | None) -> np.ndarray:
+        return self.rng.randint(n, size=size)
+
+    def some(self, genes: int, rate: float, *, even: bool = False) -> np.ndarray:
+        if even:  # pairs, which may meet a gene twice
+            return self.rng.randint(genes, size=int(rate * genes) // 2 * 2)
+        mask = np.arange(genes) < int(rate * genes)
+        self.rng.shuffle(mask)
+        return np.flatnonzero(mask)
 
 
 class _DropoutViews(_CellByCell):
@@ -111,6 +144,12 @@ class ClearLoop(_Loop):
         m = self.method.config.momentum
         for key, query in zip(self.method.key.parameters(), self.method.query.parameters(), strict=True):
             key.data = key.data * m + query.data * (1 - m)
+
+
+class ClearLoopAsPublished(ClearLoop):
+    """CLEAR's way, with the draws of its program."""
+
+    views = _ClearViewsAsPublished
 
 
 class ContrastiveSCLoop(_Loop):

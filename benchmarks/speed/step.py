@@ -18,7 +18,7 @@ from scipy import sparse
 from torch import nn
 
 from benchmarks.speed.clock import fastest
-from benchmarks.speed.published import ClearLoop, ContrastiveSCLoop
+from benchmarks.speed.published import ClearLoop, ClearLoopAsPublished, ContrastiveSCLoop
 from scclr_ext.engine._random import Seeds
 from scclr_ext.engine.device import encoding
 from scclr_ext.engine.history import Plan
@@ -40,6 +40,7 @@ PRESETS: dict[str, MethodConfig] = {
     "scclr: 2000-256-64 and a head": METHODS["scclr"].presets["default"],
     "contrastive-sc (code): 2000-200-40-60": METHODS["contrastive-sc"].presets["code"],
 }
+AS_PUBLISHED = {"clear (code): 2000-1024-128": ClearLoopAsPublished}
 LOOPS = {"clear (code): 2000-1024-128": ClearLoop, "contrastive-sc (code): 2000-200-40-60": ContrastiveSCLoop}
 
 
@@ -110,13 +111,17 @@ def measure(*, turns: int) -> pd.DataFrame:
         alternatives = {"step": timed.step, "bf16": timed.step_bf16, "products": timed.products}
         if name in LOOPS:
             alternatives["loop"] = LOOPS[name](replace(preset, batch_size=BATCH), values).step
+        if name in AS_PUBLISHED:
+            alternatives["as published"] = AS_PUBLISHED[name](replace(preset, batch_size=BATCH), values).step
         best = fastest(alternatives, turns=turns)
         rows[name] = {
             "products, ms": best["products"] * 1e3,
             "step, ms": best["step"] * 1e3,
             "step / products": best["step"] / best["products"],
             "step in bf16, ms": best["bf16"] * 1e3,
-            "views cell by cell, ms": best["loop"] * 1e3 if "loop" in best else np.nan,
-            "cell by cell / step": best["loop"] / best["step"] if "loop" in best else np.nan,
+            "views cell by cell as published, ms": best.get("as published", np.nan) * 1e3,
+            "as published / step": best.get("as published", np.nan) / best["step"],
+            "with the quickest calls, ms": best.get("loop", np.nan) * 1e3,
+            "quickest / step": best.get("loop", np.nan) / best["step"],
         }
     return pd.DataFrame(rows).T
