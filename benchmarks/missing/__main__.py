@@ -10,10 +10,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from sklearn.neighbors import NearestNeighbors
-
 from benchmarks import _options
+from benchmarks._neighborhoods import FEWEST, neighborhoods
 from benchmarks._resumable import keep, measure_missing
 from benchmarks.missing import table
 from benchmarks.quality import sets
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).with_name("results.csv")
 SHOWN = ("PCA", "Harmony", "Concord", "clear", "scclr")
 CASES = ("most frequent", "second", "third", "both")
-_FEWEST = 20
-"""Of a type with fewer cells in a batch nothing is asked."""
-_NEIGHBORS = 15
 
 
 class Job(NamedTuple):
@@ -64,7 +59,7 @@ def without(adata: AnnData, case: str) -> AnnData | None:
     if "batch" not in adata.obs:
         return None
     counts = adata.obs.groupby(["cell_type", "batch"], observed=True).size().unstack(fill_value=0)
-    shared = counts[(counts >= _FEWEST).sum(axis=1) > 1].sum(axis=1).sort_values(ascending=False, kind="stable").index
+    shared = counts[(counts >= FEWEST).sum(axis=1) > 1].sum(axis=1).sort_values(ascending=False, kind="stable").index
     if len(shared) < len(CASES) - 1:
         return None
     types, first = adata.obs["cell_type"], adata.obs["batch"] == adata.obs["batch"].astype(str).min()
@@ -86,31 +81,7 @@ def measure(job: Job, embeddings: Path | None) -> dict[str, float] | None:
     except ModuleNotFoundError as error:
         print(f"{job.method} left out: {error}")
         return None
-    return {**score(rep, types, batches), "seconds": seconds}
-
-
-def score(rep: np.ndarray, types: np.ndarray, batches: np.ndarray) -> dict[str, float]:
-    """Means over the types that one batch has, and over those that several have.
-
-    `alone`: share of the nearest neighbours of a cell of the former that are of its type. `shared`: the same for the
-    latter. `mixed`: how many of those are of another batch, over what chance would give; 1 is fully mixed.
-    """
-    near = NearestNeighbors(n_neighbors=_NEIGHBORS).fit(rep).kneighbors(return_distance=False)
-    same = types[near] == types[:, None]
-    other = batches[near] != batches[:, None]
-    alone, shared, mixed = [], [], []
-    for name in np.unique(types):
-        cells = types == name
-        counts = np.unique(batches[cells], return_counts=True)[1]
-        if cells.sum() < _FEWEST:
-            continue
-        if len(counts) == 1:
-            alone.append(same[cells].mean())
-            continue
-        shared.append(same[cells].mean())
-        by_chance = 1 - ((counts / counts.sum()) ** 2).sum()
-        mixed.append(other[cells][same[cells]].mean() / by_chance)
-    return {"alone": float(np.mean(alone)), "shared": float(np.mean(shared)), "mixed": float(np.mean(mixed))}
+    return {**neighborhoods(rep, types, batches), "seconds": seconds}
 
 
 if __name__ == "__main__":

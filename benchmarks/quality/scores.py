@@ -11,6 +11,7 @@ from anndata import AnnData
 from sklearn.cluster import KMeans
 
 import scclr_ext as clr
+from benchmarks._neighborhoods import neighborhoods
 from scclr_ext import metrics
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def score(rep: np.ndarray, obs: pd.DataFrame, seed: int, batch_key: str | None =
     if "batch" in obs:
         batch = obs["batch"].to_numpy().astype(str)
         scores |= metrics.batch_scores(types, batch, representation=rep, clusters=k_means).to_dict()
+        near = neighborhoods(rep, types, batch)
+        scores |= {"purity": near["shared"], "mixing": near["mixed"]}
     return scores
 
 

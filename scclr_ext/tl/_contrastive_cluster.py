@@ -10,7 +10,7 @@ import pandas as pd
 from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state, get_rep
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._settings import report
-from scclr_ext.tl._graph import neighbor_graph
+from scclr_ext.tl._graph import neighbor_graph, stored_graph
 from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
 from scclr_ext.tl._resolution import resolution_for
 from scclr_ext.tl._sweep import sweep
@@ -32,6 +32,7 @@ def contrastive_cluster(
     resolution: float | None = None,
     n_clusters: int | None = None,
     n_neighbors: int = 15,
+    neighbors_key: str | None = None,
     batch_key: str | None = None,
     key_added: str = "clr_clusters",
     random_state: int = 0,
@@ -55,6 +56,9 @@ def contrastive_cluster(
         `n_clusters`, the number of clusters is chosen without labels (see Notes).
     n_neighbors
         Neighbours of each cell in the graph; fewer where there are fewer cells.
+    neighbors_key
+        Key in `uns` of a graph of this embedding that is there already, from `sc.pp.neighbors` or, on a GPU,
+        `rapids_singlecell.pp.neighbors`: it is used as it is, and none is built.
     batch_key
         Column of `obs` with the batch of each cell. The choice of the number of clusters then looks for gaps within
         batches, so that a batch effect that is left does not pass for a cell type.
@@ -75,14 +79,15 @@ def contrastive_cluster(
         :func:`scclr_ext.pl.resolution_sweep` draws them.
     `uns["neighbors"]`, `obsp["connectivities"]`, `obsp["distances"]`
         The neighbour graph of the embedding, as `sc.pp.neighbors` writes it: `sc.tl.umap`, `sc.tl.paga` and
-        `sc.tl.dpt` use it as it is.
+        `sc.tl.dpt` use it as it is. Not with `neighbors_key`.
 
     Raises
     ------
     KeyError
-        Where `use_rep` or `batch_key` is missing.
+        Where `use_rep`, `neighbors_key` or `batch_key` is missing.
     ValueError
-        For an unknown method, options that contradict one another, or an embedding with NaN or infinite values.
+        For an unknown method, options that contradict one another, an embedding with NaN or infinite values, or a
+        graph of another embedding.
     TypeError
         Where `adata` is no AnnData.
 
@@ -119,9 +124,14 @@ def contrastive_cluster(
 
     batches = None if batch_key is None else batch_codes(adata, batch_key)
 
-    work = neighbor_graph(rep, use_rep, n_neighbors, random_state)
-    graph = work.obsp["connectivities"]
+    if neighbors_key is None:
+        work = neighbor_graph(rep, use_rep, n_neighbors, random_state)
+        graph = work.obsp["connectivities"]
+    else:
+        graph = stored_graph(adata, neighbors_key, use_rep)
     params: dict[str, Any] = {"use_rep": use_rep, "method": method, "random_state": random_state}
+    if neighbors_key is not None:
+        params["neighbors_key"] = neighbors_key
     record: dict[str, Any] = {}
     if resolution is None and n_clusters is None and method not in _FINDS_OUT_ITSELF:
         labels, setting, record = sweep(
@@ -140,14 +150,15 @@ def contrastive_cluster(
 
     target = adata.copy() if copy else adata
     as_actual(target)
-    target.uns["neighbors"] = work.uns["neighbors"]
-    for key in ("connectivities", "distances"):
-        target.obsp[key] = work.obsp[key]
+    if neighbors_key is None:
+        target.uns["neighbors"] = work.uns["neighbors"]
+        for key in ("connectivities", "distances"):
+            target.obsp[key] = work.obsp[key]
     target.obs[key_added] = pd.Categorical.from_codes(labels, categories=names)
     target.uns[key_added] = {"params": params, **record}
     report(
-        f"added obs[{key_added!r}], {params['n_clusters']} clusters{_how_sure(record)}, "
-        "and the neighbour graph uns['neighbors']"
+        f"added obs[{key_added!r}], {params['n_clusters']} clusters{_how_sure(record)}"
+        + (", and the neighbour graph uns['neighbors']" if neighbors_key is None else "")
     )
     return target if copy else None
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import scanpy as sc
 from anndata import AnnData
-from scipy.sparse import SparseEfficiencyWarning
+from scipy.sparse import SparseEfficiencyWarning, csr_matrix, issparse
+
+from scclr_ext._anndata import names
 
 EXACT_CELLS = 50_000
 """Up to here the exact search takes seconds; beyond, scanpy's approximate one is quicker."""
@@ -27,3 +30,40 @@ def neighbor_graph(rep: np.ndarray, use_rep: str, n_neighbors: int, random_state
             random_state=random_state,
         )
     return work
+
+
+def stored_graph(adata: AnnData, neighbors_key: str, use_rep: str) -> csr_matrix:
+    """Take the weights of a graph that `sc.pp.neighbors`, or a function that writes as it does, has left.
+
+    Raises
+    ------
+    KeyError
+        Where there is none of that name.
+    ValueError
+        Where it is of another embedding, or its weights are none.
+    """
+    if neighbors_key not in adata.uns:
+        msg = f"`neighbors_key` {neighbors_key!r} is not in uns; found {names(adata.uns)}. Run sc.pp.neighbors first."
+        raise KeyError(msg)
+    record = adata.uns[neighbors_key]
+    record = record if isinstance(record, Mapping) else {}
+    weights_key = record.get("connectivities_key")
+    if weights_key not in adata.obsp:
+        msg = (
+            f"uns[{neighbors_key!r}] does not name a graph in obsp (connectivities_key: {weights_key!r}); "
+            "`neighbors_key` takes what sc.pp.neighbors writes."
+        )
+        raise KeyError(msg)
+    made_of = record.get("params", {}).get("use_rep", use_rep)
+    if made_of != use_rep:
+        msg = (
+            f"The graph `neighbors_key` {neighbors_key!r} was built of {made_of!r}, not of `use_rep` {use_rep!r}. "
+            f"Build one with sc.pp.neighbors(adata, use_rep={use_rep!r}), or give `use_rep={made_of!r}`."
+        )
+        raise ValueError(msg)
+    graph = adata.obsp[weights_key]
+    weights = csr_matrix(graph if issparse(graph) else np.asarray(graph), dtype=np.float32)
+    if not (weights.data >= 0).all() or not np.isfinite(weights.data).all():
+        msg = f"obsp[{weights_key!r}], the graph of `neighbors_key`, has weights that are negative, infinite or NaN."
+        raise ValueError(msg)
+    return weights

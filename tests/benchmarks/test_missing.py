@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 missing = pytest.importorskip("benchmarks.missing.__main__", reason="the benchmarks are not part of the source archive")
+neighborhoods = missing.neighborhoods
 
 
 @pytest.fixture
@@ -45,11 +46,11 @@ def test_scores_of_known_answers(adata) -> None:
     types, batches = (adata.obs[key].to_numpy().astype(str) for key in ("cell_type", "batch"))
     noise = np.random.default_rng(0).normal(size=(len(types), 2))
     apart = 100 * pd.get_dummies(types).to_numpy(float)[:, :2] + noise + 100 * (types == "NK")[:, None]
-    perfect = missing.score(apart, types, batches)
+    perfect = neighborhoods(apart, types, batches)
     assert perfect["alone"] == perfect["shared"] == 1
     assert perfect["mixed"] == pytest.approx(1, abs=0.1)
-    with_effect = missing.score(apart + 1000 * (batches == "b")[:, None], types, batches)
+    with_effect = neighborhoods(apart + 1000 * (batches == "b")[:, None], types, batches)
     assert with_effect == pytest.approx({"alone": 1, "shared": 1, "mixed": 0})
-    merged = missing.score(np.where(np.isin(types, ["T", "B"])[:, None], noise, apart), types, batches)
+    merged = neighborhoods(np.where(np.isin(types, ["T", "B"])[:, None], noise, apart), types, batches)
     assert merged["alone"] == pytest.approx(0.5, abs=0.05)
     assert merged["shared"] == 1

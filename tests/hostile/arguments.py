@@ -18,6 +18,7 @@ ARGUMENTS: dict[str, list[Any]] = {
     "label_key": ["nope"],
     "cluster_key": [],  # a missing column leaves panels empty, as documented
     "use_rep": ["nope"],
+    "neighbors_key": ["nope"],
     "key": ["nope"],
     "key_added": ["", "a/b", 3],
     "left": ["nope"],

@@ -490,3 +490,37 @@ def test_a_warning_made_an_error_leaves_the_data_untouched(blobs) -> None:
         warnings.simplefilter("error")
         with pytest.raises(UserWarning, match="No resolution"):
             contrastive_cluster(blobs, n_clusters=2)
+
+
+# A graph that is there already
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_graph_that_is_there_gives_what_building_it_gives(blobs, method) -> None:
+    built = contrastive_cluster(blobs, **options(method, 3), copy=True)
+    sc.pp.neighbors(blobs, use_rep="X_clr", transformer="sklearn", key_added="mine")
+    before = freeze(blobs.uns["mine"]), freeze(blobs.obsp["mine_connectivities"])
+    contrastive_cluster(blobs, **options(method, 3), neighbors_key="mine")
+    assert blobs.obs["clr_clusters"].equals(built.obs["clr_clusters"])
+    assert (freeze(blobs.uns["mine"]), freeze(blobs.obsp["mine_connectivities"])) == before
+    assert "neighbors" not in blobs.uns
+    assert blobs.uns["clr_clusters"]["params"]["neighbors_key"] == "mine"
+    assert set(blobs.obsp) == {"mine_connectivities", "mine_distances"}
+
+
+def test_it_is_that_graph_which_is_cut(blobs) -> None:
+    sc.pp.neighbors(blobs, use_rep="X_clr", transformer="sklearn")
+    truth = blobs.obs["truth"].to_numpy() == 1
+    blobs.obsp["connectivities"] = sparse.csr_matrix((truth[:, None] == truth).astype(np.float32))  # 0 and 2 are one
+    contrastive_cluster(blobs, neighbors_key="neighbors", resolution=0.3)
+    assert adjusted_rand_index(blobs.obs["clr_clusters"], truth) == 1
+    contrastive_cluster(blobs, neighbors_key="neighbors")  # the number chosen among cuts of it
+    assert adjusted_rand_index(blobs.obs["clr_clusters"], truth) == 1
+
+
+@pytest.mark.parametrize(("neighbors_key", "error"), [("nope", KeyError), ("pca", ValueError)])
+def test_a_graph_that_will_not_do_changes_nothing(blobs, neighbors_key, error) -> None:
+    blobs.obsm["X_pca"] = blobs.obsm["X_clr"][:, :2]
+    sc.pp.neighbors(blobs, use_rep="X_pca", transformer="sklearn", key_added="pca")
+    with unchanged(blobs), pytest.raises(error, match="neighbors_key"):
+        contrastive_cluster(blobs, neighbors_key=neighbors_key)

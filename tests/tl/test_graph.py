@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import scanpy as sc
 from anndata import AnnData
+from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
 import scclr_ext.tl._graph as module
-from scclr_ext.tl._graph import neighbor_graph
+from scclr_ext.tl._graph import neighbor_graph, stored_graph
 
 freeze = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["freeze"]
 
@@ -79,3 +80,49 @@ def test_cells_that_are_all_the_same() -> None:
     made = neighbor_graph(np.ones((40, 3), np.float32), "X", 15, 0)
     assert np.isfinite(made.obsp["connectivities"].data).all()
     assert made.obsp["distances"].sum() == 0
+
+
+@pytest.fixture
+def with_graph(rep) -> AnnData:
+    adata = AnnData(np.zeros((90, 1), np.float32), obsm={"X_rep": rep, "other": rep})
+    sc.pp.neighbors(adata, n_neighbors=7, use_rep="X_rep", transformer="sklearn", key_added="mine")
+    return adata
+
+
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, np.asarray])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_stored_graph_is_taken_as_it_is(with_graph, form, dtype) -> None:
+    weights = with_graph.obsp["mine_connectivities"].toarray()
+    with_graph.obsp["mine_connectivities"] = form(weights.astype(dtype))
+    taken = stored_graph(with_graph, "mine", "X_rep")
+    assert taken.format == "csr" and taken.dtype == np.float32
+    np.testing.assert_array_equal(taken.toarray(), weights)
+
+
+def test_a_graph_that_does_not_say_what_it_is_of(with_graph) -> None:
+    del with_graph.uns["mine"]["params"]
+    assert stored_graph(with_graph, "mine", "other").nnz
+
+
+def test_a_graph_of_another_embedding(with_graph) -> None:
+    with pytest.raises(ValueError, match=r"`neighbors_key` 'mine' was built of 'X_rep', not of `use_rep` 'other'"):
+        stored_graph(with_graph, "mine", "other")
+
+
+@pytest.mark.parametrize("record", [{}, {"connectivities_key": "gone"}, "text", 3])
+def test_a_record_without_a_graph(with_graph, record) -> None:
+    with_graph.uns["mine"] = record
+    with pytest.raises(KeyError, match=r"uns\['mine'\] does not name a graph"):
+        stored_graph(with_graph, "mine", "X_rep")
+
+
+def test_no_record(with_graph) -> None:
+    with pytest.raises(KeyError, match=r"`neighbors_key` 'neighbors' is not in uns; found 'mine'"):
+        stored_graph(with_graph, "neighbors", "X_rep")
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_weights_that_are_none(with_graph, weight) -> None:
+    with_graph.obsp["mine_connectivities"].data[3] = weight
+    with pytest.raises(ValueError, match=r"obsp\['mine_connectivities'\].*negative, infinite or NaN"):
+        stored_graph(with_graph, "mine", "X_rep")
