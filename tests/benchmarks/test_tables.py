@@ -78,3 +78,43 @@ def test_genes_keep_the_usual_number_where_it_costs_nothing() -> None:
     assert table["2000 becomes"].to_dict() == {"flat": "2000", "rising": "2000"}
     assert table["500 becomes"].to_dict() == {"flat": "500", "rising": "2000"}
     assert table["ARI: instead of 500"].to_dict() == pytest.approx({"flat": 0.05, "rising": 0.2})
+
+
+def test_verdict_takes_what_each_method_was_told() -> None:
+    from benchmarks.quality.tables import verdict
+
+    rows = [
+        ("yan", "PCA", False, 0.5, 0.6),
+        ("yan", "clear", False, 0.1, 0.4),
+        ("yan", "scclr", False, 0.1, 0.3),
+        ("kang", "PCA", False, 0.5, 0.2),
+        ("kang", "clear", False, 0.1, 0.25),
+        ("kang", "clear", True, 0.1, 0.7),
+        ("kang", "scclr", False, 0.1, 0.28),
+        ("kang", "scclr", True, 0.1, 0.9),
+        ("kang", "Harmony", True, 0.1, 0.8),
+        ("deng", "PCA", False, 0.5, 0.6),  # the others were not measured there: it does not count
+    ]
+    names = ["set", "method", "uses_batch", "leiden1_ari", "chosen_ari"]
+    table = verdict(pd.DataFrame(rows, columns=names).assign(seed=0))
+    assert table.T.to_dict() == {
+        "yan": {
+            "PCA, Leiden 1": 0.5,
+            "PCA": 0.6,
+            "clear": 0.4,
+            "scclr": 0.3,
+            "Harmony, told; else PCA": 0.6,
+            "scclr, told": 0.3,
+            "scclr, told; else clear": 0.4,
+        },
+        "kang": {
+            "PCA, Leiden 1": 0.5,
+            "PCA": 0.2,
+            "clear": 0.25,
+            "scclr": 0.28,
+            "Harmony, told; else PCA": 0.8,
+            "scclr, told": 0.9,
+            "scclr, told; else clear": 0.9,
+        },
+    }
+    assert table.index.tolist() == ["yan", "kang"]  # where we lose comes first

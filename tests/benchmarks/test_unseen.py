@@ -88,3 +88,35 @@ def test_every_package_is_pinned_by_its_hash() -> None:
     assert all("--hash=sha256:" in line for line in lines)
     for origin in data.ORIGINS.values():
         assert sum(name.startswith(origin.package) for name in pinned) == 1, origin.package
+
+
+def test_batches_are_means_of_sets_and_not_of_runs() -> None:
+    from benchmarks.unseen.table import batches
+
+    def row(name, method, uses_batch, value):
+        scores = dict.fromkeys(("f1_ARI", "f1_ASW", "purity", "mixing"), value)
+        return {"set": name, "method": method, "uses_batch": uses_batch} | scores
+
+    table = batches(
+        pd.DataFrame(
+            [
+                *(row("liver", "scclr", True, value) for value in (0.1, 0.2, 0.3)),
+                row("pancreas", "scclr", True, 0.8),
+                row("liver", "scclr", False, 0.9),  # not told
+                row("liver", "PCA", False, 0.5),
+                row("heart", "PCA", False, np.nan),  # no batches
+            ]
+        )
+    )
+    assert table["mixing"].to_dict() == pytest.approx({"PCA": 0.5, "scclr (batch_key)": 0.5})
+
+
+def test_confidence() -> None:
+    from benchmarks.unseen.table import by_confidence
+
+    rows = {"confidence": [0.5, 0.79, 0.99], "chosen_ari": [0.2, 0.4, 0.9], "best_ari": [0.4, 0.4, 0.9]}
+    table = by_confidence(pd.DataFrame(rows))
+    assert table.index.tolist() == ["0.00 to 0.80", "0.95 to 1.00"]
+    assert table["ARI"].tolist() == pytest.approx([0.3, 0.9])
+    assert table["below the best resolution"].tolist() == pytest.approx([0.1, 0.0])
+    assert table["embeddings"].tolist() == ["2", "1"]
