@@ -54,7 +54,9 @@ def stored_graph(adata: AnnData, neighbors_key: str, use_rep: str) -> csr_matrix
             "`neighbors_key` takes what sc.pp.neighbors writes."
         )
         raise KeyError(msg)
-    made_of = record.get("params", {}).get("use_rep", use_rep)
+    made_of = use_rep
+    if "params" in record:
+        made_of = record["params"].get("use_rep", "X_pca")  # scanpy does not record its default
     if made_of != use_rep:
         msg = (
             f"The graph `neighbors_key` {neighbors_key!r} was built of {made_of!r}, not of `use_rep` {use_rep!r}. "

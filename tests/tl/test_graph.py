@@ -104,6 +104,15 @@ def test_a_graph_that_does_not_say_what_it_is_of(with_graph) -> None:
     assert stored_graph(with_graph, "mine", "other").nnz
 
 
+@pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")  # scanpy's own
+def test_a_graph_of_scanpy_s_default(with_graph, rep) -> None:
+    with_graph.obsm["X_pca"] = rep
+    sc.pp.neighbors(with_graph, n_neighbors=7, n_pcs=6, transformer="sklearn")
+    with pytest.raises(ValueError, match=r"'neighbors' was built of 'X_pca', not of `use_rep` 'X_rep'"):
+        stored_graph(with_graph, "neighbors", "X_rep")
+    assert stored_graph(with_graph, "neighbors", "X_pca").nnz
+
+
 def test_a_graph_of_another_embedding(with_graph) -> None:
     with pytest.raises(ValueError, match=r"`neighbors_key` 'mine' was built of 'X_rep', not of `use_rep` 'other'"):
         stored_graph(with_graph, "mine", "other")
