@@ -1,8 +1,9 @@
-"""Time the parts one asks for and write their tables: ``python -m benchmarks.speed step imports whole clusters``."""
+"""Time the parts one asks for, write their tables: ``python -m benchmarks.speed step cores imports whole clusters``."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).with_name("whole.csv")
 TABLES = Path(__file__).parents[2] / "docs" / "tables"
 OURS = ("PCA", "scclr", "clear", "contrastive-sc")
-PARTS = ("step", "imports", "whole", "clusters")
+PARTS = ("step", "cores", "imports", "whole", "clusters")
 
 
 def main() -> None:
@@ -34,6 +35,8 @@ def main() -> None:
     args = parser.parse_args()
     if "step" in args.parts:
         show("step", step.measure(turns=args.turns), "preset", digits=2)
+    if "cores" in args.parts:  # the step again, with all of them
+        show("cores", step.measure(turns=args.turns, threads=os.cpu_count() or 1), "preset", digits=2)
     if "imports" in args.parts:
         show("imports", imports.measure(), "what", digits=3)
     if "whole" in args.parts:

@@ -101,9 +101,9 @@ def products(method: nn.Module, config: MethodConfig) -> Callable[[], None]:
     return run
 
 
-def measure(*, turns: int) -> pd.DataFrame:
+def measure(*, turns: int, threads: int = 1) -> pd.DataFrame:
     """Time the steps of the presets, in milliseconds and as ratios."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     values = matrix()
     rows = {}
     for name, preset in PRESETS.items():
@@ -113,7 +113,7 @@ def measure(*, turns: int) -> pd.DataFrame:
             alternatives["loop"] = LOOPS[name](replace(preset, batch_size=BATCH), values).step
         if name in AS_PUBLISHED:
             alternatives["as published"] = AS_PUBLISHED[name](replace(preset, batch_size=BATCH), values).step
-        best = fastest(alternatives, turns=turns)
+        best = fastest(alternatives, turns=turns, threads=threads)
         rows[name] = {
             "products, ms": best["products"] * 1e3,
             "step, ms": best["step"] * 1e3,
