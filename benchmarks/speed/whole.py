@@ -6,6 +6,7 @@ too long to be run whole are given `--epochs` and are reported as that, never ex
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -94,8 +95,8 @@ def main(file: str, method: str, epochs: int) -> None:
     embed = methods.METHODS[method]
     if epochs != WHOLE:
         embed = {"Concord": _concord, "scVI": _scvi}[method]
-    if method in {"Concord", "scVI"}:
-        __import__({"Concord": "concord", "scVI": "scvi"}[method])
+    for name in {"Concord": ["concord"], "scVI": ["scvi"]}.get(method, ["scclr_ext.pp", "scclr_ext.tl"]):
+        importlib.import_module(name)  # ours would otherwise import most of itself when it is called
     start = time.process_time()
     embed(adata, 0, None) if epochs == WHOLE else embed(adata, epochs)
     print(time.process_time() - start)
