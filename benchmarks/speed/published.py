@@ -58,17 +58,17 @@ class _ClearViews(_CellByCell):
             view[left], view[right] = view[right], view[left]
         if rng.random() < c.crossover_probability:
             hit = self.some(genes, c.crossover_rate)
-            view[hit] = cells[self.cells(len(cells), None), hit]
+            view[hit] = cells[self.donors(len(cells), None), hit]
         if rng.random() < c.crossover_many_probability:
             hit = self.some(genes, c.crossover_many_rate)
-            view[hit] = cells[self.cells(len(cells), len(hit)), hit]
+            view[hit] = cells[self.donors(len(cells), len(hit)), hit]
         return view
 
     def noise(self, n: int) -> np.ndarray:
         """Draw the noise of as many genes."""
         return self.rng.standard_normal(n, dtype=np.float32) * np.float32(self.config.noise_sd)
 
-    def cells(self, n: int, size: int | None) -> np.ndarray:
+    def donors(self, n: int, size: int | None) -> np.ndarray:
         """Draw cells that lend values, out of n."""
         return self.rng.integers(n, size=size)
 
@@ -90,7 +90,7 @@ class _ClearViewsAsPublished(_ClearViews):
     def noise(self, n: int) -> np.ndarray:
         return self.rng.normal(0, self.config.noise_sd, n)
 
-    def cells(self, n: int, size: int | None) -> np.ndarray:
+    def donors(self, n: int, size: int | None) -> np.ndarray:
         return self.rng.randint(n, size=size)
 
     def some(self, genes: int, rate: float, *, even: bool = False) -> np.ndarray:

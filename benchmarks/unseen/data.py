@@ -1,9 +1,9 @@
 """Labelled counts that lie in published Python packages, as files like those in SCCLR_DATA.
 
 Nobody looked at these sets while methods, defaults and the choice of the number of clusters were made. They were found
-by going through the archives of all packages whose summary speaks of cells, genes or transcriptomes, and taken where
-one holds raw counts of 500 cells or more with the cells' types, from measured cells of a study that is not among our
-own sets.
+in the archives of some 300 packages whose summary speaks of cells, genes or transcriptomes, and taken where a file that
+says what it is (mostly .h5ad) holds raw counts of 500 measured cells or more with their types, of a study that is not
+among our own sets. There will be more in archives that were not read.
 """
 
 from __future__ import annotations
