@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _FEWEST = 2
+_ARRANGEMENTS = 20_000
+"""Of the values over two groups: up to so many are gone through one by one."""
 
 
 class Comparison(NamedTuple):
@@ -110,10 +113,18 @@ def _run(test: str, samples: list[np.ndarray]) -> tuple[float, float]:
     if (flat == flat[0]).all() or (test in {"Wilcoxon", "Friedman"} and all((s == samples[0]).all() for s in samples)):
         return np.nan, 1.0  # SciPy refuses, or divides by the spread that is not there
     if test == "Mann-Whitney":
-        return tuple(stats.mannwhitneyu(*samples, alternative="two-sided"))
+        return tuple(stats.mannwhitneyu(*samples, alternative="two-sided", method=_exactly(flat, len(samples[0]))))
     if test == "Wilcoxon":
         return tuple(stats.wilcoxon(*samples))
     return tuple((stats.kruskal if test == "Kruskal-Wallis" else stats.friedmanchisquare)(*samples))
+
+
+def _exactly(values: np.ndarray, n_first: int) -> stats.PermutationMethod | str:
+    """Let SciPy count the arrangements of tied values, too: with few donors its normal curve promises too much."""
+    tied = len(np.unique(values)) < len(values)
+    if tied and math.comb(len(values), n_first) <= _ARRANGEMENTS:
+        return stats.PermutationMethod(n_resamples=_ARRANGEMENTS)
+    return "auto"
 
 
 def _difference(samples: list[np.ndarray], *, paired: bool) -> float:
