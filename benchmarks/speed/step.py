@@ -1,7 +1,7 @@
 """A training step beside the matrix products that nobody can do without, and beside the published way of drawing views.
 
 The products are those of the encoder's linear layers: query and key forward, and of the query the gradients of its
-weights and of its hidden layers. The step is everything the training loop does for a minibatch: fetch the cells from a
+weights and of its hidden layers; where views lack genes in every cell, of the genes they have. The step is everything the training loop does for a minibatch: fetch the cells from a
 sparse matrix, scale, draw both views, both encoders, loss, gradients, optimiser, momentum encoder, queue.
 """
 
@@ -84,9 +84,12 @@ def products(method: nn.Module, config: MethodConfig) -> Callable[[], None]:
     with_key = hasattr(method, "key")
     layers = [layer for name, layer in method.named_modules() if isinstance(layer, nn.Linear) and "key" not in name]
     directions = 2 if getattr(config, "symmetric", False) or not with_key else 1
-    inputs = [torch.randn(BATCH, layer.in_features) for layer in layers]
+    widths = [layer.in_features for layer in layers]
+    if hasattr(method, "subset"):
+        widths[0] = len(method.subset.kept(widths[0], torch.Generator()))
+    inputs = [torch.randn(BATCH, width) for width in widths]
     gradients = [torch.randn(BATCH, layer.out_features) for layer in layers]
-    weights = [layer.weight.detach().clone() for layer in layers]
+    weights = [layer.weight.detach()[:, :width].clone() for layer, width in zip(layers, widths, strict=True)]
 
     def run() -> None:
         for _ in range(directions):

@@ -2,7 +2,7 @@
 
 Every module maps expression values ``(cells, genes)`` to distorted values of the same shape and leaves its input,
 and the cells it borrows from, as they were. Which genes are hit is decided independently for each gene, cell and
-view, so a rate is met on average and not to the last gene.
+view, so a rate is met on average and not to the last gene (but for :class:`GeneSubset`).
 
 What a step does is said twice: here with tensors, for any device and any order of steps, and in a compiled loop
 (:mod:`scclr_ext.engine._kernel`) that draws the usual steps on the CPU in one pass, many times faster. The tests hold
@@ -105,6 +105,23 @@ class Mask(Augmentation):
         """Zero the chosen genes."""
         masked = x * coin(x.shape, 1.0 - self.rate, generator)  # several times faster than filling
         return masked.div_(1.0 - self.rate) if self.rescale else masked
+
+
+class GeneSubset(Augmentation):
+    """Set genes to zero, the same ones in every cell of the minibatch, others in each view.
+
+    What is zero in every cell need not be multiplied: a layer that reads this view can leave these genes out.
+    """
+
+    def kept(self, n_genes: int, generator: Generator) -> Tensor:
+        """Draw the genes that a view keeps, ascending: their share of all is met, but at least one is left."""
+        order = torch.randperm(n_genes, generator=generator, device=generator.device)
+        return order[: max(round(n_genes * (1 - self.rate)), 1)].sort().values
+
+    def distort(self, x: Tensor, donors: Tensor, rows: Tensor, generator: Generator) -> Tensor:
+        """Zero all genes but those that are kept."""
+        genes = self.kept(x.shape[1], generator)
+        return torch.zeros_like(x).index_copy_(1, genes, x.index_select(1, genes))
 
 
 class GaussianNoise(Augmentation):

@@ -37,9 +37,10 @@ class Standardize(nn.Module):
         self.register_buffer("scale", torch.as_tensor(1 / spread, dtype=torch.float32))
         self.register_buffer("shift", torch.as_tensor(-np.asarray(mean) / spread, dtype=torch.float32))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map values of shape ``(cells, genes)`` to standardised ones."""
-        z = torch.addcmul(self.shift, x, self.scale)  # one pass over the minibatch
+    def forward(self, x: Tensor, genes: Tensor | None = None) -> Tensor:
+        """Map values of shape ``(cells, genes)`` to standardised ones; `genes` says which these are if not all."""
+        shift, scale = (self.shift, self.scale) if genes is None else (self.shift[genes], self.scale[genes])
+        z = torch.addcmul(shift, x, scale)  # one pass over the minibatch
         return z if self.max_value is None else z.clamp_(-self.max_value, self.max_value)
 
 

@@ -95,7 +95,7 @@ def augmentation_preview(
     >>> clr.pp.contrastive_preprocess(adata)
     >>> axes = clr.pl.augmentation_preview(adata, "scclr", cells=["3"], show=False)
     >>> [label.get_text() for label in axes[0].get_yticklabels()]
-    ['the cell', 'mask', 'view 1', 'view 2']
+    ['the cell', 'gene subset', 'view 1', 'view 2']
     >>> plt.close(axes[0].figure)
     """
     if n_genes < 1:

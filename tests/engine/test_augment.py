@@ -13,7 +13,16 @@ from scipy import stats
 from torch import Generator, Tensor
 
 from scclr_ext.engine import augment
-from scclr_ext.engine.augment import Augmentation, Crossover, CrossoverMany, GaussianNoise, Mask, Swap, Views
+from scclr_ext.engine.augment import (
+    Augmentation,
+    Crossover,
+    CrossoverMany,
+    GaussianNoise,
+    GeneSubset,
+    Mask,
+    Swap,
+    Views,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,6 +164,29 @@ def test_mask_only_zeroes(cells, genes, rate, seed) -> None:
     x = labelled(cells, genes)
     view = apply(Mask(rate), x, seed)
     assert torch.equal(view[view != 0], x[view != 0])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    cells=st.integers(1, 40), genes=st.integers(1, 40), rate=st.floats(0, 1, exclude_max=True), seed=st.integers(0, 999)
+)
+def test_a_subset_keeps_the_same_genes_of_every_cell(cells, genes, rate, seed) -> None:
+    x = labelled(cells, genes)
+    view = apply(GeneSubset(rate), x, seed)
+    kept = (view != 0).all(0)
+    assert torch.equal(view, torch.where(kept, x, 0))
+    assert int(kept.sum()) == max(round(genes * (1 - rate)), 1)
+    if rate > 0:
+        assert torch.equal(kept.nonzero().ravel(), GeneSubset(rate).kept(genes, generator(seed)))
+
+
+def test_every_gene_is_in_the_subset_equally_often_and_views_have_their_own() -> None:
+    x, step, g = labelled(2, 20), GeneSubset(0.75), generator()
+    kept = torch.stack([step(x, x, g)[0] != 0 for _ in range(600)])
+    for gene in range(20):
+        assert_rate(int(kept[:, gene].sum()), 600, 0.25)
+    both = kept[:-1] & kept[1:]
+    assert_rate(int(both.sum()), both.numel(), 0.25**2)
 
 
 def test_rescaling_keeps_the_mean_as_dropout_does() -> None:

@@ -30,6 +30,12 @@ def test_standardize_is_numpys() -> None:
     assert (clipped == np.float32(-0.7)).any(), "clipped below, too"
 
 
+def test_standardize_takes_some_genes_alone() -> None:
+    x = torch.from_numpy(np.random.default_rng(0).gamma(1.0, size=(60, 9)).astype(np.float32))
+    scaling, genes = Standardize(*gene_moments(x.numpy()), max_value=0.7), torch.tensor([7, 0, 3])
+    assert torch.equal(scaling(x[:, genes], genes), scaling(x)[:, genes])
+
+
 def test_standardize_uses_the_moments_of_the_data_not_of_the_minibatch() -> None:
     scaling = Standardize(np.array([1.0, 2.0]), np.array([2.0, 4.0]))
     assert scaling(torch.tensor([[3.0, 4.0]])).tolist() == [[1.0, 0.5]]

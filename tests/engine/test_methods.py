@@ -125,7 +125,7 @@ def test_a_step(method, preset, n) -> None:
     assert not torch.equal(output.first, output.second)
 
 
-@every_preset
+@pytest.mark.parametrize(("method", "preset"), [p for p in EVERY_PRESET if p[0] != "scclr"])  # test_scclr has its own
 def test_the_second_views_are_drawn_from_the_partners(method, preset) -> None:
     x, partner = cells(), cells().flip(0) + 1
     for second in (None, partner):

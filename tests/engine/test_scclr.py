@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from scclr_ext.engine.augment import Mask
+from scclr_ext.engine.augment import GeneSubset
 from scclr_ext.engine.losses import nt_xent
 from scclr_ext.engine.methods import DataInfo, Scclr, ScclrConfig
 
@@ -39,10 +39,11 @@ def test_the_layers() -> None:
     assert widths == [8, 6, 5, 4]
 
 
-def test_a_view_is_a_mask_without_rescaling() -> None:
-    (mask,) = small(mask_rate=0.7).views.steps
-    assert isinstance(mask, Mask)
-    assert (mask.rate, mask.probability, mask.rescale) == (0.7, 1.0, False)
+def test_a_view_is_a_subset_of_the_genes_without_rescaling() -> None:
+    model = small(mask_rate=0.7)
+    assert list(model.views.steps) == [model.subset]
+    assert isinstance(model.subset, GeneSubset)
+    assert (model.subset.rate, model.subset.probability) == (0.7, 1.0)
 
 
 @pytest.mark.parametrize("with_partner", [False, True])
@@ -51,11 +52,14 @@ def test_a_step_by_hand(with_partner) -> None:
     reference = copy.deepcopy(model)
     x, partner = cells(), cells(seed=2) if with_partner else None
     output = model(x, generator(5), partner)
-    # Scaled, masked, and through the network together: the batch statistics are those of both views.
+    # Scaled, masked, and through the whole first layer together: the batch statistics are those of both views.
     both = torch.cat([x, x if partner is None else partner])
     scaled = torch.from_numpy(np.clip((both.numpy() - 0.5) / 2, -10, 10))
-    views = reference.views(scaled, generator(5))
-    assert (views == 0).any()
+    draws = generator(5)
+    views = torch.cat([reference.views(part, draws) for part in scaled.chunk(2)])
+    lacking = [set((view == 0).all(dim=0).nonzero().ravel().tolist()) for view in views.chunk(2)]
+    assert len(lacking[0]) == len(lacking[1]) > 0
+    assert lacking[0] != lacking[1]
     z = nn.functional.normalize(reference.head(reference.body(views)), dim=1)
     assert output.first.detach().numpy() == pytest.approx(z[:7].detach().numpy(), abs=1e-6)
     assert output.second.detach().numpy() == pytest.approx(z[7:].detach().numpy(), abs=1e-6)

@@ -61,7 +61,7 @@ def test_the_seed_decides_and_views_differ(counts) -> None:
 def test_other_methods_and_configs(counts) -> None:
     clr.pp.contrastive_preprocess(counts)
     scclr = clr.get.augmentation_preview(counts, "scclr", cells=1)
-    assert scclr["step"].unique().tolist() == ["mask", "view 1", "view 2"]
+    assert scclr["step"].unique().tolist() == ["gene subset", "view 1", "view 2"]
     assert scclr["before"].min() < 0  # it reads standardised values
     quiet = clr.get.augmentation_preview(counts, ClearConfig(noise_rate=0.0, swap_probability=0.0), cells=1)
     assert quiet["step"].unique().tolist() == ["mask", "crossover", "crossover many", "view 1", "view 2"]

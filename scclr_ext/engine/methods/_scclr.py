@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from scclr_ext.engine.augment import Mask, Views
+from scclr_ext.engine.augment import GeneSubset, Views
 from scclr_ext.engine.config import MethodConfig
-from scclr_ext.engine.encoders import mlp
+from scclr_ext.engine.encoders import Standardize, mlp
 from scclr_ext.engine.losses import nt_xent, unit_rows
 from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput
 
@@ -26,7 +27,8 @@ class ScclrConfig(MethodConfig):
     Parameters
     ----------
     mask_rate
-        Chance of each gene to be zeroed in a view.
+        Share of the genes that a view lacks, the same in all cells of a minibatch: the first layer, which takes most
+        of the time, multiplies the others only.
     hidden
         Widths of the hidden layers, each batch-normalised.
     embedding_dim
@@ -88,7 +90,8 @@ class Scclr(Method[ScclrConfig]):
 
     def __init__(self, config: ScclrConfig, data: DataInfo, generator: Generator) -> None:
         super().__init__(config, data)
-        self.views = Views([Mask(config.mask_rate)])
+        self.subset = GeneSubset(config.mask_rate)
+        self.views = Views([self.subset])
         sizes = (data.n_genes, *config.hidden, config.embedding_dim)
         start = data.directions if config.start_from_pca else None
         self.body = mlp(sizes, generator, batch_norm=True, init="xavier", start=start)
@@ -102,10 +105,19 @@ class Scclr(Method[ScclrConfig]):
         self, x: Tensor, generator: Generator, partner: Tensor | None = None, batches: Tensor | None = None
     ) -> StepOutput:
         """Compare two views of a minibatch."""
-        cells = torch.cat([x, x if partner is None else partner])
-        z = unit_rows(self.head(self.body(self.views(self.scaling(cells), generator))))
+        z = unit_rows(self.head(self.body[1:](self._first_layer((x, x if partner is None else partner), generator))))
         first, second = map(self.gather, z.chunk(2))
         return StepOutput(nt_xent(first, second, self.config.temperature), first, second)
+
+    def _first_layer(self, cells: tuple[Tensor, Tensor], generator: Generator) -> Tensor:
+        """Draw a view of each of two minibatches, and pass both through the first layer without the genes they lack."""
+        layer = self.body[0]
+        genes = [self.subset.kept(x.shape[1], generator) for x in cells]
+        weights = layer.weight.index_select(1, torch.cat(genes)).chunk(2, dim=1)  # at once: one gradient to add up
+        views = [x.index_select(1, kept) for x, kept in zip(cells, genes, strict=True)]
+        if isinstance(self.scaling, Standardize):
+            views = [self.scaling(view, kept) for view, kept in zip(views, genes, strict=True)]
+        return torch.cat([F.linear(view, weight, layer.bias) for view, weight in zip(views, weights, strict=True)])
 
     def represent(self, x: Tensor) -> Tensor:
         """Embed cells with the representation before the head, and the principal components beside it."""
