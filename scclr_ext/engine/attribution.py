@@ -83,7 +83,8 @@ def integrated_gradients(
     """
     method = method.eval()
     n_genes = source.shape[1]
-    device = next(iter(method.state_dict().values())).device
+    # Networks that the embedding does without are never filled in.
+    device = next(t.device for t in method.state_dict().values() if t.device.type != "meta")
     starts = torch.as_tensor(baselines, dtype=torch.float32, device=device)
     chosen = torch.zeros(len(cells), dtype=torch.long) if which is None else torch.from_numpy(which)
     with torch.no_grad():
@@ -98,11 +99,11 @@ def integrated_gradients(
         with torch.no_grad():
             moved = method.represent(rows) - origin[chosen[part].to(device)]
             axis = torch.nn.functional.normalize(moved, dim=1) if fixed is None else fixed.expand_as(moved)
-            change = (moved * axis).sum(1).double().cpu()
-        contribution = _along_the_line(method, start, rows - start, axis, n_steps)
-        summed += contribution.sum(0, dtype=torch.float64).cpu()
+            change = (moved * axis).sum(1).cpu().double()  # not the other way round: Apple GPUs have no float64
+        contribution = _along_the_line(method, start, rows - start, axis, n_steps).cpu()
+        summed += contribution.sum(0, dtype=torch.float64)
         total += float(change.sum())
-        residual += float((contribution.sum(1, dtype=torch.float64).cpu() - change).abs().sum())
+        residual += float((contribution.sum(1, dtype=torch.float64) - change).abs().sum())
         size += float(change.abs().sum())
     n = max(1, len(cells))
     return Attribution(summed.numpy() / n, total / n, residual / n, size / n)

@@ -70,7 +70,10 @@ class Checkpoints:
             msg = f"{self.file} is no checkpoint of ours ({type(error).__name__}); remove it to start anew."
             raise ValueError(msg) from error
         if run != self._run:
-            msg = f"{self.file} is of a run with other data, settings or seed; name another `checkpoint_dir`."
+            msg = (
+                f"{self.file} is of a run with other data, settings or seed; name another `checkpoint_dir`. (Where the "
+                "cells do not fit into memory, their order also depends on how much of it they may take.)"
+            )
             raise ValueError(msg)
         return dict(state)
 

@@ -53,7 +53,7 @@ def _effective_rank(z: Tensor) -> float:
     return float(torch.special.entr(share).sum().exp())
 
 
-def find_collapse(embedding: np.ndarray, history: Mapping[str, np.ndarray], chance_loss: float) -> str | None:
+def find_collapse(embedding: np.ndarray, history: Mapping[str, np.ndarray]) -> str | None:
     """Say what is wrong with a finished training, or None.
 
     Parameters
@@ -62,13 +62,12 @@ def find_collapse(embedding: np.ndarray, history: Mapping[str, np.ndarray], chan
         What came out, shape ``(cells, dimensions)``.
     history
         The training's history.
-    chance_loss
-        Loss of a representation that tells nothing apart.
     """
     sample = embedding[:: max(1, len(embedding) // 2000)]
     rank = _effective_rank(torch.from_numpy(np.ascontiguousarray(sample)))
     if rank < _LOWEST_RANK:
         return f"the embedding has collapsed to about {rank:.1f} directions"
-    if history["step"][-1] >= _TOO_SHORT and history["loss"][-1] > _NEAR_CHANCE * chance_loss:
-        return f"the loss ended at {history['loss'][-1]:.2f}, chance is {chance_loss:.2f}: little was learned"
+    loss, chance = history["loss"][-1], history["chance"][-1]
+    if history["step"][-1] >= _TOO_SHORT and loss > _NEAR_CHANCE * chance:
+        return f"the loss ended at {loss:.2f}, chance is {chance:.2f}: little was learned"
     return None

@@ -89,7 +89,9 @@ def fit(
     history, minibatches, cooling = History(plan), Minibatches(sampler, seeds.order), Cooling(plan.total_steps)
     stability = Stability(source.shape[0], seeds.order) if config.early_stopping else None
     parts = [method, optimizer, schedule, history, minibatches, cooling, *([stability] if stability else [])]
-    step = 0 if checkpoints is None else _take_up(checkpoints.load(), parts, seeds, fabric)
+    # The first process reads for all: not every machine need see the folder.
+    saved = checkpoints.load() if checkpoints is not None and fabric.is_global_zero else None
+    step = _take_up(fabric.broadcast(saved), parts, seeds, fabric)
     bar = tqdm(total=plan.total_steps, desc="Training", unit="step", initial=step, disable=not progress, leave=False)
     with bar:
         while step < cooling.end:
@@ -114,7 +116,7 @@ def fit(
             fabric_optimizer.step()
             schedule.step()
             method.after_step()
-            history.add(output.loss)
+            history.add(output)
             bar.update()
             if step % plan.record_every and step < cooling.end:
                 continue

@@ -42,14 +42,16 @@ class History:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._losses: list[Tensor] = []
+        self._chances: list[Tensor] = []
         self.rows: list[dict[str, float]] = []
 
-    def add(self, loss: Tensor) -> None:
-        """Note the loss of a step; it stays on the device until the next row."""
-        self._losses.append(loss.detach())
+    def add(self, output: StepOutput) -> None:
+        """Note the loss of a step, and what chance would give; they stay on the device until the next row."""
+        self._losses.append(output.loss.detach())
+        self._chances.append(output.chance)
 
     def record(self, step: int, learning_rate: float, output: StepOutput, **others: float) -> dict[str, float]:
-        """Write a row: the mean loss since the last one, and how the latest minibatch lies on the sphere.
+        """Write a row: the mean loss (and what chance gives) since the last one, and how the latest minibatch lies on the sphere.
 
         Raises
         ------
@@ -63,11 +65,14 @@ class History:
                 "Lower `learning_rate`, or use the method's default preset."
             )
             raise FloatingPointError(msg)
+        chance = float(torch.stack(self._chances).mean())
         self._losses.clear()
+        self._chances.clear()
         row = {
             "step": step,
             "epoch": step / self._plan.steps_per_epoch,
             "loss": loss,
+            "chance": chance,
             "learning_rate": learning_rate,
             **diagnose(output.first.detach(), output.second.detach()),
             **others,

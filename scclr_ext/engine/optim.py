@@ -49,11 +49,15 @@ def build_schedule(optimizer: Optimizer, config: MethodConfig, plan: Plan) -> LR
         length = min(_LONGEST_WARM_UP, math.ceil(config.warm_up * plan.total_steps))
         return LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / length))
     if config.schedule == "cosine":
-        horizon = config.schedule_epochs or math.ceil(plan.total_steps / plan.steps_per_epoch)
+        # The published programs change it once per epoch; a training told its steps may be shorter than one.
+        turn = plan.steps_per_epoch if config.steps is None else 1
+        horizon = math.ceil(plan.total_steps / turn)
+        if config.schedule_epochs:
+            horizon = config.schedule_epochs * plan.steps_per_epoch // turn
 
         def factor(step: int) -> float:
-            epoch = min(step // plan.steps_per_epoch, horizon)  # the published programs change it once per epoch
-            return config.final_rate + (1 - config.final_rate) * (1 + math.cos(math.pi * epoch / horizon)) / 2
+            done = min(step // turn, horizon) / horizon
+            return config.final_rate + (1 - config.final_rate) * (1 + math.cos(math.pi * done)) / 2
 
         return LambdaLR(optimizer, factor)
     return LambdaLR(optimizer, lambda _: 1.0)

@@ -115,7 +115,7 @@ class Pools:
     ) -> None:
         self.batches = batches
         self._source, self._groups, self._batch_size = source, groups, batch_size
-        self._portion = max(pool_size // (_PORTIONS * batch_size), 1) * batch_size
+        self.portion = max(pool_size // (_PORTIONS * batch_size), 1) * batch_size
         self._drop_last = drop_last
 
     @property
@@ -131,7 +131,7 @@ class Pools:
             order = torch.cat([runs[k] for k in torch.randperm(len(runs), generator=generator).tolist()])
             if self._drop_last and len(order) > self._batch_size:
                 order = order[: len(order) - len(order) % self._batch_size]
-            portions += [(i, portion) for portion in cut(order, self._portion)]
+            portions += [(i, portion) for portion in cut(order, self.portion)]
         portions = [portions[k] for k in torch.randperm(len(portions), generator=generator).tolist()]
         pools = [portions[start : start + _PORTIONS] for start in range(0, len(portions), _PORTIONS)]
         self._source.plan([torch.cat([portion for _, portion in pool]).sort().values for pool in pools])

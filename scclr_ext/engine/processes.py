@@ -73,7 +73,7 @@ class _Gather(torch.autograd.Function):
 def _replace_batch_norm(module: nn.Module) -> None:
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm1d):
-            joint = _JointBatchNorm(child.num_features)
+            joint = _JointBatchNorm(child.num_features, eps=child.eps, momentum=child.momentum)
             joint.weight, joint.bias = child.weight, child.bias  # one that does not learn still does not
             joint.load_state_dict(child.state_dict())
             setattr(module, name, joint)
@@ -87,6 +87,7 @@ class _JointBatchNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
+        x = x.float()  # as torch does: statistics in bfloat16 would be another layer's
         everything = _Gather.apply(x)
         mean, variance = everything.mean(0), everything.var(0, correction=0)
         with torch.no_grad():

@@ -133,6 +133,7 @@ def run(
             n_cells=data.n_cells,
             processes=fabric.world_size,
             precision=precision,
+            portion=shown.sampler.portion,
         )
         checkpoints = Checkpoints(checkpoint_dir, name, resume=resume)
     method = build(config, data, seeds.weights)

@@ -19,9 +19,14 @@ _SMALL = 8
 
 
 class Sampler(Protocol):
-    """Decides the minibatches of an epoch; `batches` holds the batch of each cell, where there are any."""
+    """Decides the minibatches of an epoch.
+
+    `batches` holds the batch of each cell, where there are any; `portion` is the number of cells that stay together on
+    their way from a file, on which the order depends, and zero where all are in memory.
+    """
 
     batches: Tensor | None
+    portion: int
 
     @property
     def steps_per_epoch(self) -> int:
@@ -49,6 +54,7 @@ class Shuffled:
         self.batch_size = min(batch_size, n_cells)
         self.drop_last = drop_last
         self.batches: Tensor | None = None
+        self.portion = 0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -80,6 +86,7 @@ class WithinBatches:
         self.groups = [(codes_ == code).nonzero().squeeze(1) for code in codes_.unique()]
         self.batch_size = batch_size
         self.drop_last = drop_last
+        self.portion = 0
 
     @property
     def steps_per_epoch(self) -> int:

@@ -198,7 +198,7 @@ def _sums(
     for start in range(0, len(cells), _CHUNK):
         part = cells[start : start + _CHUNK]
         rows = source.rows(torch.from_numpy(part))
-        values = [tensor.double().cpu().numpy() for tensor in (rows, method.represent(rows))]
+        values = [tensor.cpu().double().numpy() for tensor in (rows, method.represent(rows))]
         sums = sums or [np.zeros((*shape, table.shape[1])) for table in values]
         for total, table in zip(sums, values, strict=True):
             np.add.at(total, (codes[part], batches[part]), table)

@@ -197,7 +197,7 @@ def contrastive_embed(
     )
     data.check_again()
 
-    problem = find_collapse(result.embedding, result.history, result.method.chance_loss)
+    problem = find_collapse(result.embedding, result.history)
     if problem is not None:
         warnings.warn(
             f"Do not trust this embedding: {problem}. Look at scclr_ext.pl.embedding_qc(adata); train longer "

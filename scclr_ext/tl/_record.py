@@ -39,7 +39,7 @@ def embedding_record(
             "n_components": 0 if components is None else len(components),
             "batch_size": min(config.batch_size, result.data.n_cells),
             "n_steps": int(result.history["step"][-1]),
-            "chance_loss": result.method.chance_loss,
+            "chance_loss": float(result.history["chance"][-1]),
             "config": {name: _plain(value) for name, value in config.record().items()},
         },
         "random_state": random_state,

@@ -104,7 +104,7 @@ def run_once(
         labels,
         _pattern(work.obsp["distances"]),
         scores,
-        find_collapse(rep, result.history, result.method.chance_loss),
+        find_collapse(rep, result.history),
     )
 
 

@@ -93,6 +93,28 @@ def test_another_run_is_refused(tiny, tmp_path) -> None:
             run(other, matrix, **{**options, **changes}, resume=True)
 
 
+class Elsewhere:
+    """Rows that are not in memory."""
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self.shape = matrix.shape
+        self._matrix = matrix
+
+    def read(self, cells: np.ndarray) -> np.ndarray:
+        return self._matrix[cells]
+
+
+def test_cells_in_another_order_are_another_run(tiny, tmp_path) -> None:
+    config = replace(CONFIGS["clear"], neighbor_probability=0.0, cross_batch_probability=0.0)
+    options = {"device": "cpu", "progress": False, "checkpoint_dir": tmp_path}
+    little, much = tiny.nbytes // 2, 2 * tiny.nbytes
+    first = run(config, Elsewhere(tiny), **options, max_bytes=little)
+    with pytest.raises(ValueError, match="their order also depends on how much"):
+        run(config, Elsewhere(tiny), **options, max_bytes=much, resume=True)
+    again = run(config, Elsewhere(tiny), **options, max_bytes=little, resume=True)
+    assert np.array_equal(first.embedding, again.embedding)
+
+
 def test_nothing_is_overwritten_unasked(tiny, tmp_path) -> None:
     options = {"device": "cpu", "progress": False, "checkpoint_dir": tmp_path}
     run(CONFIGS["scclr"], tiny, **options)

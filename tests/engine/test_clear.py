@@ -352,11 +352,27 @@ def test_the_embedding_is_what_goes_into_the_head(embed_with, normalize) -> None
 
 
 @pytest.mark.parametrize(
-    ("preset", "n_cells", "candidates"),
-    [("paper", 5000, 512 + 1024), ("code", 5000, 1 + 1024), ("paper", 100, 100 + 100), ("code", 100, 1 + 100)],
+    ("preset", "n_cells", "batch", "candidates"),
+    [
+        ("paper", 5000, 512, 512 + 1024),
+        ("code", 5000, 512, 1 + 1024),
+        ("paper", 100, 100, 100 + 100),
+        ("code", 100, 100, 1 + 100),
+    ],
 )
-def test_the_number_of_candidates(preset, n_cells, candidates) -> None:
-    assert small(preset, n_cells=n_cells).chance_loss == pytest.approx(math.log(candidates))
+def test_the_loss_of_chance_counts_the_candidates(preset, n_cells, batch, candidates) -> None:
+    output = small(preset, n_cells=n_cells)(cells(batch), generator())
+    assert float(output.chance) == pytest.approx(math.log(candidates))
+
+
+def test_the_loss_of_chance_leaves_out_the_keys_of_other_batches() -> None:
+    model = small(n_cells=40, queue_size=30, in_batch=False)
+    mine, theirs = torch.zeros(10, dtype=torch.long), torch.ones(10, dtype=torch.long)
+    for batches in (mine, theirs, theirs):
+        model(cells(10), generator(), batches=batches)
+    assert float(model(cells(10), generator(), batches=mine).chance) == pytest.approx(math.log(1 + 10))
+    assert float(model(cells(10), generator(), batches=mine).chance) == pytest.approx(math.log(1 + 10))
+    assert float(model(cells(10), generator(), batches=mine).chance) == pytest.approx(math.log(1 + 20))
 
 
 # Batches

@@ -71,23 +71,27 @@ def test_plain_numbers_without_a_gradient() -> None:
     assert z.grad is None
 
 
-HISTORY = {"step": np.array([50, 100]), "loss": np.array([5.0, 2.0])}
+HISTORY = {"step": np.array([50, 100]), "loss": np.array([5.0, 2.0]), "chance": np.array([7.0, 6.0])}
 
 
 def test_a_good_training_is_no_collapse() -> None:
-    assert find_collapse(on_sphere(50, 8, 0), HISTORY, 6.0) is None
+    assert find_collapse(on_sphere(50, 8, 0), HISTORY) is None
 
 
 @pytest.mark.parametrize("n", [50, 5000])
 def test_a_collapsed_embedding_is_found(n) -> None:
     line = np.random.default_rng(0).normal(size=(n, 1)).astype(np.float32) * np.ones(8, dtype=np.float32)
-    assert find_collapse(line, HISTORY, 6.0) == "the embedding has collapsed to about 1.0 directions"
-    assert "about 0.0 directions" in find_collapse(np.ones((n, 8), dtype=np.float32), HISTORY, 6.0)
+    assert find_collapse(line, HISTORY) == "the embedding has collapsed to about 1.0 directions"
+    assert "about 0.0 directions" in find_collapse(np.ones((n, 8), dtype=np.float32), HISTORY)
+
+
+def ended(step: int, loss: float) -> dict[str, np.ndarray]:
+    return {"step": np.array([step]), "loss": np.array([loss]), "chance": np.array([6.0])}
 
 
 def test_a_loss_near_chance_is_found_where_the_training_was_long_enough() -> None:
     z = on_sphere(50, 8, 0)
-    found = find_collapse(z, {"step": np.array([50]), "loss": np.array([5.9])}, 6.0)
+    found = find_collapse(z, ended(50, 5.9))
     assert found == "the loss ended at 5.90, chance is 6.00: little was learned"
-    assert find_collapse(z, {"step": np.array([49]), "loss": np.array([5.9])}, 6.0) is None
-    assert find_collapse(z, {"step": np.array([50]), "loss": np.array([5.6])}, 6.0) is None
+    assert find_collapse(z, ended(49, 5.9)) is None
+    assert find_collapse(z, ended(50, 5.6)) is None

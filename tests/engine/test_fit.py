@@ -20,7 +20,7 @@ from scclr_ext.engine.source import as_source
 from scclr_ext.metrics import alignment, effective_rank, uniformity
 
 CPU = torch.device("cpu")
-COLUMNS = ["step", "epoch", "loss", "learning_rate", "alignment", "uniformity", "effective_rank"]
+COLUMNS = ["step", "epoch", "loss", "chance", "learning_rate", "alignment", "uniformity", "effective_rank"]
 N_CELLS, N_GENES = 12, 4
 MATRIX = np.random.default_rng(0).gamma(1.0, size=(N_CELLS, N_GENES)).astype(np.float32)
 
@@ -48,7 +48,7 @@ class Toy(Method[MethodConfig]):
         noise = torch.randn(2, len(x), N_GENES, generator=generator)
         first, second = nn.functional.normalize(x + 0.3 * noise, dim=2)
         slope = self.weight - self.weight.detach()  # zero, with a gradient of one
-        output = StepOutput(self.losses(len(self.seen)) + slope, first, second)
+        output = StepOutput(self.losses(len(self.seen)) + slope, first, second, torch.tensor(1.5))
         self.outputs.append(output)
         return output
 
@@ -60,10 +60,6 @@ class Toy(Method[MethodConfig]):
         assert not self.training
         assert not torch.is_grad_enabled()
         return x.double() * 2
-
-    @property
-    def chance_loss(self):
-        return 0.0
 
 
 def train(
@@ -99,6 +95,7 @@ def test_the_columns_of_the_history() -> None:
     assert history["step"].tolist() == list(range(3, 151, 3))
     assert history["epoch"].tolist() == list(range(1, 51))
     assert history["learning_rate"] == pytest.approx(0.1)
+    assert history["chance"] == pytest.approx(1.5)
 
 
 def test_a_row_is_the_mean_of_its_steps() -> None:

@@ -63,9 +63,10 @@ def test_cosine(steps_per_epoch, horizon) -> None:
     assert found == pytest.approx(expected)
 
 
-def test_cosine_over_a_number_of_steps_that_is_no_whole_epoch() -> None:
-    found = rates(MethodConfig(steps=7, schedule="cosine", learning_rate=1.0), Plan(7, 3))
-    assert found == pytest.approx([1, 1, 1, 0.75, 0.75, 0.75, 0.25])
+@pytest.mark.parametrize("steps_per_epoch", [3, 8, 1000])
+def test_cosine_over_a_number_of_steps_falls_step_by_step_however_long_an_epoch_is(steps_per_epoch) -> None:
+    found = rates(MethodConfig(steps=8, schedule="cosine", learning_rate=1.0), Plan(8, steps_per_epoch))
+    assert found == pytest.approx([(1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)])
 
 
 def test_cosine_is_pytorchs_own() -> None:

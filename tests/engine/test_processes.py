@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import runpy
 import subprocess
@@ -12,7 +13,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from scclr_ext.engine import processes
 from scclr_ext.engine.device import make_fabric
 from scclr_ext.engine.processes import gather_rows, share
 
@@ -33,6 +36,19 @@ def results(tmp_path_factory) -> list[dict[str, np.ndarray]]:
     assert done.returncode == 0, done.stderr
     alone = runpy.run_path(str(SCRIPT))["train"](1)
     return [alone, *(dict(np.load(file)) for file in files)]
+
+
+def test_joint_statistics_are_single_precision_whatever_the_values_are(monkeypatch) -> None:
+    monkeypatch.setattr(processes, "_all", lambda values: [values])
+    network = nn.Sequential(nn.BatchNorm1d(3, eps=1e-3, momentum=0.2))
+    reference = copy.deepcopy(network)
+    processes._replace_batch_norm(network)
+    assert (network[0].eps, network[0].momentum) == (1e-3, 0.2)
+    x = (torch.randn(4000, 3, generator=torch.Generator().manual_seed(0)) + 5).bfloat16()
+    assert network(x).numpy(force=True) == pytest.approx(reference(x.float()).numpy(force=True), abs=1e-4)
+    for name, value in reference.state_dict().items():
+        if name.startswith("0.running"):
+            assert network.state_dict()[name].numpy() == pytest.approx(value.numpy(), rel=1e-5), name
 
 
 def test_the_loss_is_that_of_one_process(results) -> None:

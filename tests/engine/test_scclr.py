@@ -87,6 +87,17 @@ def test_without_a_head_the_loss_acts_on_the_embedding() -> None:
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
-def test_a_smaller_data_set_has_fewer_candidates() -> None:
-    assert small(n_cells=5000, batch_size=256).chance_loss == pytest.approx(math.log(511))
-    assert small(n_cells=50).chance_loss == pytest.approx(math.log(99))
+@pytest.mark.parametrize("n_cells", [256, 50])
+def test_the_loss_of_chance_counts_the_other_views(n_cells) -> None:
+    assert float(small()(cells(n_cells), generator()).chance) == pytest.approx(math.log(2 * n_cells - 1))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 1e4])
+def test_what_does_not_vary_is_not_blown_up(value) -> None:
+    """What rounding leaves of a variance of zero would be scaled to one."""
+    data = DataInfo(50, np.full(N_GENES, 0.5), np.full(N_GENES, 2.0), components=np.eye(3, N_GENES))
+    model = Scclr(ScclrConfig(**SMALL), data, generator()).eval()
+    alike = torch.full((50, N_GENES), value)
+    model.finish(alike)
+    assert model.scales.tolist() == [1.0, 1.0]
+    assert model.represent(alike).abs().max() < 100

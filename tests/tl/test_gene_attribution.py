@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 import scclr_ext as clr
-from scclr_ext.engine.methods import ScclrConfig
+from scclr_ext.engine.methods import ClearConfig, ScclrConfig
 from scclr_ext.tl import _gene_attribution, contrastive_embed, gene_attribution
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust:UserWarning")
@@ -38,7 +38,7 @@ def _embedded() -> ad.AnnData:
     adata = ad.AnnData(sparse.csr_matrix(rng.poisson(rates).astype(np.float32)), obs=obs, var=var)
     clr.pp.contrastive_preprocess(adata)
     adata.var["highly_variable"] = np.arange(N_GENES) % 20 != 19  # three genes the network does not see
-    contrastive_embed(adata, "scclr", n_steps=120, **QUICK)
+    contrastive_embed(adata, "scclr", n_steps=240, **QUICK)
     return adata
 
 
@@ -186,6 +186,14 @@ def test_through_a_file(embedded, tmp_path, store) -> None:
     again = getattr(ad, f"read_{store}")(tmp_path / "out")
     assert_reads_back(again.uns["clr_attribution"], read.uns["clr_attribution"])
     assert clr.get.gene_attribution(again).equals(clr.get.gene_attribution(read))
+
+
+def test_a_network_that_embeds_with_its_keys(embedded) -> None:
+    """Only the weights that the embedding needs are kept: the query encoder's are not there."""
+    contrastive_embed(embedded, ClearConfig(embed_with="key"), n_steps=60, **QUICK)
+    attribute(embedded, "type")
+    drivers = {f"g{i}" for i in range(2 * N_DRIVERS)}
+    assert len(top(embedded, "t0") & drivers) >= N_DRIVERS - 2
 
 
 def test_order_and_number_of_genes_do_not_matter(embedded) -> None:

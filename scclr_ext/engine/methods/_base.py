@@ -24,11 +24,16 @@ def _alone(values: Tensor) -> Tensor:
 
 
 class StepOutput(NamedTuple):
-    """One minibatch's loss and the two normalised representations it compared, each ``(cells, dimensions)``."""
+    """One minibatch's loss and the two normalised representations it compared, each ``(cells, dimensions)``.
+
+    `chance` is the loss of a representation that tells nothing apart: the logarithm of the number of candidates an
+    anchor is compared with, mean of the anchors.
+    """
 
     loss: Tensor
     first: Tensor
     second: Tensor
+    chance: Tensor
 
 
 class DataInfo(NamedTuple):
@@ -94,8 +99,3 @@ class Method(nn.Module, ABC, Generic[C]):
 
     def finish(self, x: Tensor) -> None:
         """Set, after the training, what depends on a sample of the cells, ``(cells, genes)``; nothing by default."""
-
-    @property
-    @abstractmethod
-    def chance_loss(self) -> float:
-        """Loss of a representation that tells nothing apart, for a full minibatch."""

@@ -173,7 +173,6 @@ class Clear(Method[ClearConfig]):
         self.key = copy.deepcopy(self.query).requires_grad_(requires_grad=False)
         key_dim = c.head[-1] if c.head else c.embedding_dim
         self.queue = KeyQueue(min(c.queue_size, data.n_cells), key_dim, generator)
-        self._full_batch = min(c.batch_size, data.n_cells)
 
     def forward(
         self, x: Tensor, generator: Generator, partner: Tensor | None = None, batches: Tensor | None = None
@@ -194,13 +193,22 @@ class Clear(Method[ClearConfig]):
             losses.append(self._loss(query, key, foreign))
             queries.append(query)
             keys.append(key)
+        chance = self._chance(len(queries[0]), foreign)
         # Once per step and after both directions: a key must not meet itself among the negatives.
         self.queue.enqueue(torch.cat(keys), None if batches is None else batches.repeat(len(keys)))
-        return StepOutput(torch.stack(losses).mean(), queries[0], keys[0])
+        return StepOutput(torch.stack(losses).mean(), queries[0], keys[0], chance)
 
     def _loss(self, query: Tensor, key: Tensor, foreign: Tensor | None) -> Tensor:
         c = self.config
         return info_nce(query, key, self.queue.keys, c.temperature, in_batch=c.in_batch, ignore=foreign)
+
+    def _chance(self, n_cells: int, foreign: Tensor | None) -> Tensor:
+        """Mean over the cells of the logarithm of how many keys each is compared with."""
+        others = n_cells - 1 if self.config.in_batch else 0
+        queue = self.queue.keys.new_full((n_cells,), len(self.queue.keys))
+        if foreign is not None:
+            queue = queue - foreign.sum(dim=1)
+        return torch.log(1 + others + queue).mean()
 
     @torch.no_grad()
     def after_step(self) -> None:
@@ -214,12 +222,6 @@ class Clear(Method[ClearConfig]):
         encoder = self.query if self.config.embed_with == "query" else self.key
         z = encoder.body(self.scaling(x))
         return F.normalize(z, dim=1) if self.config.normalize else z
-
-    @property
-    def chance_loss(self) -> float:
-        """Logarithm of the number of candidates an anchor is compared with."""
-        others = self._full_batch - 1 if self.config.in_batch else 0
-        return math.log(1 + others + len(self.queue.keys))
 
 
 class _Encoder(nn.Module):

@@ -87,7 +87,6 @@ class ContrastiveSC(Method[ContrastiveSCConfig]):
         self.views = Views([Mask(config.dropout, rescale=True)])
         sizes = (data.n_genes, *config.hidden, config.embedding_dim)
         self.encoder = mlp(sizes, generator, batch_norm=True, init="xavier")
-        self._full_batch = min(config.batch_size, data.n_cells)
 
     def forward(
         self, x: Tensor, generator: Generator, partner: Tensor | None = None, batches: Tensor | None = None
@@ -98,14 +97,10 @@ class ContrastiveSC(Method[ContrastiveSCConfig]):
             self.gather(unit_rows(self.encoder(self.views(cells, generator))))
             for cells in (scaled, scaled if partner is None else self.scaling(partner))
         )
-        return StepOutput(nt_xent(first, second, self.config.temperature), first, second)
+        chance = first.new_full((), math.log(2 * len(first) - 1))
+        return StepOutput(nt_xent(first, second, self.config.temperature), first, second, chance)
 
     def represent(self, x: Tensor) -> Tensor:
         """Embed cells with the running batch statistics."""
         z = self.encoder(self.scaling(x))
         return F.normalize(z, dim=1) if self.config.normalize else z
-
-    @property
-    def chance_loss(self) -> float:
-        """Logarithm of the number of candidates an anchor is compared with."""
-        return math.log(2 * self._full_batch - 1)

@@ -19,6 +19,9 @@ from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+_ROUNDING = 1e-12
+"""Of what values measure from zero, squared: a variance below that is what rounding leaves of none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScclrConfig(MethodConfig):
@@ -96,7 +99,6 @@ class Scclr(Method[ScclrConfig]):
         start = data.directions if config.start_from_pca else None
         self.body = mlp(sizes, generator, batch_norm=True, init="xavier", start=start)
         self.head = mlp((config.embedding_dim, *config.head), generator, batch_norm=True, init="xavier")
-        self._full_batch = min(config.batch_size, data.n_cells)
         axes = np.zeros((0, data.n_genes)) if data.components is None or not config.pca else data.components
         self.register_buffer("axes", torch.as_tensor(axes, dtype=torch.float32))
         self.register_buffer("scales", torch.ones(2))
@@ -107,7 +109,8 @@ class Scclr(Method[ScclrConfig]):
         """Compare two views of a minibatch."""
         z = unit_rows(self.head(self.body[1:](self._first_layer((x, x if partner is None else partner), generator))))
         first, second = map(self.gather, z.chunk(2))
-        return StepOutput(nt_xent(first, second, self.config.temperature), first, second)
+        chance = first.new_full((), math.log(2 * len(first) - 1))
+        return StepOutput(nt_xent(first, second, self.config.temperature), first, second, chance)
 
     def _first_layer(self, cells: tuple[Tensor, Tensor], generator: Generator) -> Tensor:
         """Draw a view of each of two minibatches, and pass both through the first layer without the genes they lack."""
@@ -126,16 +129,12 @@ class Scclr(Method[ScclrConfig]):
 
     @torch.no_grad()
     def finish(self, x: Tensor) -> None:
-        """Give both parts of the embedding the same total variance over `x`: one."""
+        """Give both parts of the embedding the same total variance over `x`: one; a part that does not vary stays."""
         for i, part in enumerate(self._parts(x)):
-            variance = part.var(dim=0, correction=0).sum() if part.numel() else x.new_ones(())
-            self.scales[i] = variance.clamp(min=torch.finfo(x.dtype).tiny).rsqrt()
+            variance = (part - part.mean(dim=0)).square().mean(dim=0).sum()
+            varies = variance > _ROUNDING * part.square().mean(dim=0).sum()
+            self.scales[i] = torch.where(varies, variance.rsqrt(), 1.0)
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
         scaled = self.scaling(x)
         return self.body(scaled), scaled @ self.axes.T
-
-    @property
-    def chance_loss(self) -> float:
-        """Logarithm of the number of candidates an anchor is compared with."""
-        return math.log(2 * self._full_batch - 1)
