@@ -13,6 +13,8 @@ from scclr_ext.io._model import Reference
 if TYPE_CHECKING:
     from anndata import AnnData
 
+_FEWEST = 2
+
 
 def reference_of(adata: AnnData, key: str, labels: str | None) -> Reference:
     """Take the embedding, the labels and the batches of the cells that carry a model in `uns[key]`.
@@ -24,7 +26,7 @@ def reference_of(adata: AnnData, key: str, labels: str | None) -> Reference:
     KeyError
         Where the column or the embedding is missing.
     ValueError
-        Where no cell has a label.
+        Where fewer than two cells have a label: how sure a label is, is learned from cells that are held out.
     """
     params = adata.uns[key]["params"]
     rep = get_rep(adata, str(params["obsm_key"]))
@@ -38,6 +40,9 @@ def reference_of(adata: AnnData, key: str, labels: str | None) -> Reference:
         column = pd.Categorical(adata.obs[labels]).remove_unused_categories()
         if not len(column.categories):
             msg = f"obs[{labels!r}] of the reference gives no cell a label."
+            raise ValueError(msg)
+        if (n_known := int((column.codes >= 0).sum())) < _FEWEST:
+            msg = f"obs[{labels!r}] labels {n_known} cell of the reference; {_FEWEST} are needed at the least."
             raise ValueError(msg)
         codes, categories = np.array(column.codes, dtype=np.int32), list(map(str, column.categories))
     return Reference(rep, labels or "", tuple(categories), codes, batches.astype(np.int32))

@@ -58,7 +58,8 @@ def contrastive_cluster(
         Neighbours of each cell in the graph; fewer where there are fewer cells.
     neighbors_key
         Key in `uns` of a graph of this embedding that is there already, from `sc.pp.neighbors` or, on a GPU,
-        `rapids_singlecell.pp.neighbors`: it is used as it is, and none is built.
+        `rapids_singlecell.pp.neighbors`: the clusters are cut from it as it is. Of more than 20 000 cells the number of
+        clusters, where it is to be chosen, is chosen on a sample, which needs a graph of its own.
     batch_key
         Column of `obs` with the batch of each cell. The choice of the number of clusters then looks for gaps within
         batches, so that a batch effect that is left does not pass for a cell type.

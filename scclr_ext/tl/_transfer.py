@@ -145,7 +145,7 @@ def assess(
     center = reference.embedding.mean(axis=0)
     rep, cells = directions(reference.embedding, center), directions(cells, center)
     n = len(rep)
-    held = np.arange(n) if n <= _HELD_OUT else np.sort(rng.choice(n, _HELD_OUT, replace=False))
+    held = _some(n, rng)
     around_held, around = hold_out(rep, reference.batches, held, n_neighbors), find_neighbors(rep, cells, n_neighbors)
     seen = np.union1d(around.places, around_held.places)
     usual = np.empty(n, dtype=rep.dtype)
@@ -161,7 +161,7 @@ def assess(
     known = np.flatnonzero(reference.codes >= 0)
     codes, n_labels = reference.codes[known], len(reference.labels)
     if len(known) < n:  # cells without a label have no vote
-        held = np.flatnonzero(np.isin(known, held))
+        held = _some(len(known), rng)
         around_held = hold_out(rep[known], reference.batches[known], held, n_neighbors)
         around = find_neighbors(rep[known], cells, n_neighbors)
     shares = vote(around_held, codes, n_labels)
@@ -175,6 +175,11 @@ def assess(
         "sharpness": calibration.sharpness,
     }
     return Assessment(probabilities.argmax(axis=1), probabilities.max(axis=1), novelty, told)
+
+
+def _some(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Of `n` cells those that are held out."""
+    return np.arange(n) if n <= _HELD_OUT else np.sort(rng.choice(n, _HELD_OUT, replace=False))
 
 
 def directions(rep: np.ndarray, center: np.ndarray) -> np.ndarray:

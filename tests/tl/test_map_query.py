@@ -453,6 +453,9 @@ def test_no_labels_anywhere(query, reference, tmp_path) -> None:
     reference.obs["empty"] = pd.Categorical([None] * 140)
     with pytest.raises(ValueError, match="gives no cell a label"):
         map_query(query, reference, labels="empty")
+    reference.obs["single"] = pd.Categorical(["x", *[None] * 139])
+    with pytest.raises(ValueError, match="labels 1 cell of the reference; 2 are needed"):
+        map_query(query, reference, labels="single")
     clr.io.save(reference, tmp_path / "model")
     with pytest.raises(KeyError, match="no labelled cells"):
         map_query(query, tmp_path / "model", labels="group")

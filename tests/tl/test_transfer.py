@@ -131,6 +131,17 @@ def test_large_references_are_sampled(monkeypatch) -> None:
     assert 0.7 < ratio[0] < 1.4
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_few_labelled_cells_of_many_are_the_ones_held_out(monkeypatch, seed) -> None:
+    monkeypatch.setattr(module, "_HELD_OUT", 50)
+    codes = np.full(400, -1)
+    codes[[3, 200, 300]] = [0, 1, 1]
+    result = assessed(a_reference(cells(400), codes), cells(20, 1), rng=np.random.default_rng(seed))
+    assert set(result.codes) <= {0, 1}
+    assert np.isfinite(result.confidence).all()
+    assert np.isfinite(list(result.held_out.values())).all()
+
+
 def test_neighbours_fewer_than_asked_for() -> None:
     result = assessed(a_reference(cells(4), np.array([0, 0, 1, 1])), cells(3, 1), n_neighbors=50)
     assert np.isfinite(result.novelty).all()
