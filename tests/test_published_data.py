@@ -40,6 +40,31 @@ def test_two_protocols(load_shared) -> None:
     assert agreement(adata) > 0.5
 
 
+def test_cell_lines_in_two_protocols_with_the_recommended_method(load_shared) -> None:
+    """As README says: scclr told of the batches, the number of clusters chosen. PCA finds the protocols here (0.46)."""
+    adata = load_shared("cellbench_3cl")
+    clr.pp.contrastive_preprocess(adata, "scclr", batch_key="batch")
+    clr.tl.contrastive_embed(adata, "scclr", batch_key="batch", device="cpu", progress=False)
+    clr.tl.contrastive_cluster(adata, batch_key="batch")
+    assert 3 <= adata.obs["clr_clusters"].nunique() <= 4
+    assert clr.metrics.adjusted_rand_index(adata.obs["clr_clusters"], adata.obs["cell_type"]) > 0.75
+    mixing = clr.metrics.batch_scores(
+        adata.obs["cell_type"], adata.obs["batch"], representation=adata.obsm["X_clr"], clusters=adata.obs["clr_clusters"]
+    )
+    assert mixing["1-bARI"] > 0.95
+    assert mixing["f1_ASW"] > 0.5
+
+
+def test_embryos_with_the_default(load_shared) -> None:
+    """As README says: CLEAR, the number of clusters chosen."""
+    adata = load_shared("yan")
+    clr.pp.contrastive_preprocess(adata)
+    clr.tl.contrastive_embed(adata, device="cpu", progress=False)
+    clr.tl.contrastive_cluster(adata)
+    assert 4 <= adata.obs["clr_clusters"].nunique() <= 9  # 7 stages
+    assert clr.metrics.adjusted_rand_index(adata.obs["clr_clusters"], adata.obs["cell_type"]) > 0.6
+
+
 def test_counts_and_rpkm_of_the_same_cells(load_shared) -> None:
     counts = load_shared("deng")
     rpkm = counts.copy()

@@ -72,8 +72,10 @@ def test_marker_genes(analysed) -> None:
 
 
 def test_quality_figure_and_table(analysed) -> None:
-    assert clr.pl.embedding_qc(analysed, return_fig=True).axes
-    assert clr.get.embedding_qc(analysed) is not None
+    qc = clr.get.embedding_qc(analysed)
+    assert qc.summary["final_loss"].item() < qc.summary["chance_loss"].item()
+    titles = [ax.get_title(loc="left") for ax in clr.pl.embedding_qc(analysed, return_fig=True).axes]
+    assert {"Training loss", "Alignment", "Uniformity"} <= set(titles)
 
 
 @pytest.mark.parametrize("store", ["h5ad", "zarr"])

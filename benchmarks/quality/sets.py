@@ -13,6 +13,10 @@ FOLDER = Path(os.environ.get("SCCLR_DATA") or Path(__file__).resolve().parents[3
 # embryos by the stage at which they were taken, chemistries by the experiment.
 INDEPENDENT_LABELS = ("cellbench_3cl", "deng", "yan")
 
+# Cells of two conditions: what is told as the batch is what an experiment may be about. How well methods integrate
+# them says something; that one should is another matter.
+CONDITIONS_AS_BATCHES = ("kang_ifnb", "kang_ifnb_muscat", "pbmc_2_conditions")
+
 
 def names() -> list[str]:
     """Names of the sets found, smallest file first."""

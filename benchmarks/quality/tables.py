@@ -7,11 +7,15 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks._markdown import markdown, with_means
+from benchmarks.quality.sets import CONDITIONS_AS_BATCHES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "tables"
 PUBLISHED_SETS = ["pbmc3k", "pbmc_10x_4271_top2000"]
 TIMED_APART = ("Concord", "scVI")
 """Measured later, on a busier machine: their seconds cannot be compared."""
+
+_NOTHING = 0.03
+"""A difference in ARI below which two methods are called level."""
 
 
 def write(results: pd.DataFrame) -> None:
@@ -20,7 +24,8 @@ def write(results: pd.DataFrame) -> None:
     plain = results[~results["uses_batch"].astype(bool)]
     batch = results[results["f1_ARI"].notna()] if "f1_ARI" in results else results[:0]
     texts = {
-        "verdict": markdown(with_means(verdict(results))),
+        "verdict": markdown(with_summary(verdict(results))),
+        "duels": markdown(duels(verdict(results)), corner="against"),
         "presets": _with_sd(
             plain[plain["set"].isin(PUBLISHED_SETS) & ~plain["method"].isin(TIMED_APART)],
             ["kmeans_ari", "kmeans_nmi", "leiden1_ari"],
@@ -66,6 +71,28 @@ def verdict(results: pd.DataFrame) -> pd.DataFrame:
     )
     table = table.dropna(axis=1, how="all").dropna()
     return table.loc[(table.iloc[:, -1] - table.iloc[:, 0]).sort_values().index]
+
+
+def with_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Add means and medians, and the mean without the sets whose batches are conditions."""
+    as_batches = table.index.isin(CONDITIONS_AS_BATCHES)
+    rows = {"median of all sets": table.median(), "mean, without conditions as batches": table[~as_batches].mean()}
+    return pd.concat([with_means(table), pd.DataFrame(rows).T])
+
+
+def duels(table: pd.DataFrame) -> pd.DataFrame:
+    """How many sets the last column wins and loses against each other one, and by how much."""
+    difference = table.iloc[:, :-1].rsub(table.iloc[:, -1], axis=0)
+    counts = {
+        "won": (difference > _NOTHING).sum(),
+        "level": (difference.abs() <= _NOTHING).sum(),
+        "lost": (difference < -_NOTHING).sum(),
+    }
+    return pd.DataFrame(
+        {name: values.astype(str) for name, values in counts.items()}
+        | {"mean difference": difference.mean(), "median": difference.median()}
+        | {"worst": difference.min(), "worst set": difference.idxmin()}
+    )
 
 
 def name_batch(results: pd.DataFrame) -> pd.DataFrame:

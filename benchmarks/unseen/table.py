@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks._markdown import markdown, with_means
-from benchmarks.quality.tables import FOLDER, by_set, name_batch, verdict
+from benchmarks._markdown import markdown
+from benchmarks.quality.tables import FOLDER, by_set, duels, name_batch, verdict, with_summary
 
 _BINS = [0, 0.8, 0.9, 0.95, 1]
 
@@ -14,7 +14,8 @@ def write(results: pd.DataFrame) -> None:
     """Write them as Markdown."""
     plain = results[~results["uses_batch"].astype(bool)]
     texts = {
-        "unseen": markdown(with_means(verdict(results))),
+        "unseen": markdown(with_summary(verdict(results))),
+        "unseen_duels": markdown(duels(verdict(results)), corner="against"),
         "unseen_kmeans_ari": by_set(plain, "kmeans_ari"),
         "unseen_kmeans_nmi": by_set(plain, "kmeans_nmi"),
         "unseen_batches": markdown(batches(results), digits=2, corner="method"),

@@ -24,6 +24,21 @@ def test_means_and_those_of_the_independent_labels() -> None:
     assert table["a"].tolist() == [1, 2, 6, 3, 1.5]
 
 
+def test_duels_are_counted_set_by_set() -> None:
+    from benchmarks.quality.tables import duels, with_summary
+
+    table = pd.DataFrame(
+        {"theirs": [0.5, 0.5, 0.5, 0.9], "ours": [0.6, 0.52, 0.4, 0.5]}, index=["yan", "deng", "heart", "kang_ifnb"]
+    )
+    found = duels(table).loc["theirs"]
+    assert found[["won", "level", "lost"]].tolist() == ["1", "1", "2"]
+    assert found["worst set"] == "kang_ifnb"
+    assert found[["mean difference", "median", "worst"]].tolist() == pytest.approx([-0.095, -0.04, -0.4])
+    summary = with_summary(table)["ours"]
+    assert summary["median of all sets"] == pytest.approx(0.51)
+    assert summary["mean, without conditions as batches"] == pytest.approx((0.6 + 0.52 + 0.4) / 3)
+
+
 def test_ablation_compares_like_with_like() -> None:
     from benchmarks.ablation.table import summary
 

@@ -413,9 +413,6 @@ def test_a_training_that_diverges_says_so(method, tiny) -> None:
         train(short(method, "paper", steps=60, learning_rate=1e38, optimizer="sgd", schedule="constant"), tiny)
 
 
-# Known bugs: each of these fails today. Take the mark away with the bug.
-
-
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_cells_that_are_all_alike(value, tiny) -> None:
     assert np.isfinite(train(short("scclr"), np.full_like(tiny, value)).embedding).all()
