@@ -9,6 +9,7 @@ import pandas as pd
 
 from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state, get_rep
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
+from scclr_ext._records import CLUSTERS, check_free
 from scclr_ext._settings import report
 from scclr_ext.tl._graph import neighbor_graph, stored_graph
 from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
@@ -87,8 +88,8 @@ def contrastive_cluster(
     KeyError
         Where `use_rep`, `neighbors_key` or `batch_key` is missing.
     ValueError
-        For an unknown method, options that contradict one another, an embedding with NaN or infinite values, or a
-        graph of another embedding.
+        For an unknown method, options that contradict one another, an embedding with NaN or infinite values, a graph
+        of another embedding, or where `uns[key_added]` is another kind of record, which would be lost.
     TypeError
         Where `adata` is no AnnData.
 
@@ -119,6 +120,7 @@ def contrastive_cluster(
     """
     check_adata(adata)
     check_key_added(key_added)
+    check_free(adata, key_added, CLUSTERS)
     random_state = check_random_state(random_state)
     rep = get_rep(adata, use_rep)
     _check_options(adata, method, resolution=resolution, n_clusters=n_clusters, n_neighbors=n_neighbors)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
+from scclr_ext._records import EMBEDDING, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
 from scclr_ext.engine.diagnostics import find_collapse
@@ -134,8 +135,8 @@ def contrastive_embed(
         Where `layer`, `mask_var` or `batch_key` is missing.
     ValueError
         Where the values are raw counts, unlogged, NaN or infinite, there are fewer than two cells or no genes, an
-        option is out of range, several processes are asked for in a notebook, or what `checkpoint_dir` holds is
-        damaged or of another run.
+        option is out of range, several processes are asked for in a notebook, what `checkpoint_dir` holds is damaged
+        or of another run, or the entry of `uns` to write is another kind of record, which would be lost.
     TypeError
         Where `adata` is no AnnData, its values are not numbers, or `method` is neither a name nor a config.
     FloatingPointError
@@ -164,6 +165,8 @@ def contrastive_embed(
     """
     check_adata(adata)
     check_key_added(key_added)
+    keys = _keys.embedding_keys(key_added)
+    check_free(adata, keys.uns, EMBEDDING)
     check_copy(adata, copy=copy)
     random_state = check_random_state(random_state)
     choice = resolve(method, preset)
@@ -205,7 +208,6 @@ def contrastive_embed(
             UserWarning,
             stacklevel=2,
         )
-    keys = _keys.embedding_keys(key_added)
     choice = choice._replace(config=config, preset=choice.preset if config == choice.config else "custom")
     record = embedding_record(choice, data, result, keys, random_state=random_state, keep_weights=keep_weights)
     record["seconds"] = time.perf_counter() - started

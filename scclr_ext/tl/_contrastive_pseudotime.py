@@ -11,6 +11,7 @@ import pandas as pd
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._keys import PSEUDOTIME_OBS
+from scclr_ext._records import PSEUDOTIME, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext.tl._order_cells import FEWEST_CELLS, order_cells
 from scclr_ext.tl._root import find_root
@@ -95,7 +96,8 @@ def contrastive_pseudotime(
     KeyError
         Where `use_rep`, `groupby` or the root is missing.
     ValueError
-        Where `n_neighbors` is below 2, there are fewer than five cells, or the embedding holds NaN or infinite values.
+        Where `n_neighbors` is below 2, there are fewer than five cells, the embedding holds NaN or infinite values, or
+        `uns[key_added]` is another kind of record, which would be lost.
     TypeError
         Where `adata` is no AnnData.
 
@@ -130,6 +132,7 @@ def contrastive_pseudotime(
     """
     check_adata(adata)
     check_key_added(key_added)
+    check_free(adata, key_added, PSEUDOTIME)
     random_state = check_random_state(random_state)
     rep = get_rep(adata, use_rep)
     if n_neighbors < 2:

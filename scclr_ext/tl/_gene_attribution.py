@@ -16,6 +16,7 @@ import scclr_ext
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state, names
 from scclr_ext._docs import ADATA, COPY, doc_params
+from scclr_ext._records import ATTRIBUTION, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext.get._clusters import categories_of
 from scclr_ext.tl._attribution_input import Contrast, contrasts, read_cells
@@ -109,8 +110,9 @@ def gene_attribution(
     ModelError
         Where `uns[key]` holds no network, because it was made with `keep_weights=False` or is damaged.
     ValueError
-        Where gene names occur twice, there is only one group, `groupby` names no cell, an option is out of range, or
-        the values are not what the network was trained on (raw counts, NaN).
+        Where gene names occur twice, there is only one group, `groupby` names no cell, an option is out of range, the
+        values are not what the network was trained on (raw counts, NaN), or `uns[key_added]` is another kind of
+        record, which would be lost.
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 
@@ -147,6 +149,7 @@ def gene_attribution(
     """
     check_adata(adata)
     check_key_added(key_added)
+    check_free(adata, key_added, ATTRIBUTION)
     random_state = check_random_state(random_state)
     _check_counts(n_steps=n_steps, max_cells=max_cells)
     labels = _labels(adata, groupby)

@@ -17,6 +17,7 @@ import scclr_ext
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, names
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
+from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext.engine.methods import resolve
 from scclr_ext.get._clusters import categories_of
@@ -124,8 +125,8 @@ def stability(
         Where `uns[key]` is missing and no `method` is given, a gene of the record is gone, or `layer`, `mask_var`,
         `batch_key` or `label_key` is missing.
     ValueError
-        Where there are fewer than three cells, `n_seeds` is below 2, options contradict one another, or for whatever
-        `contrastive_embed` and `contrastive_cluster` refuse.
+        Where there are fewer than three cells, `n_seeds` is below 2, options contradict one another, the entry of
+        `uns` to write is another kind of record, or for whatever `contrastive_embed` and `contrastive_cluster` refuse.
     TypeError
         Where `adata` is no AnnData, its values are not numbers, or `method` is neither a name nor a config.
     FloatingPointError
@@ -173,6 +174,8 @@ def stability(
     """
     check_adata(adata)
     check_key_added(key_added)
+    keys = _keys.stability_keys(key_added)
+    check_free(adata, keys.uns, STABILITY)
     random_state = check_random_state(random_state)
     if isinstance(n_seeds, bool) or not isinstance(n_seeds, Integral) or n_seeds < 2:
         msg = f"`n_seeds` must be a whole number of at least 2; found {n_seeds!r}."
@@ -206,7 +209,6 @@ def stability(
     table, ari, overlap, per_cell = _compare(runs)
 
     _warn_of_collapse(seeds, runs)
-    keys = _keys.stability_keys(key_added)
     n_found = int(agreed.labels.max()) + 1
     preset_kept = what.choice.preset if config == what.choice.config else "custom"
     record: dict[str, Any] = {

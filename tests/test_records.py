@@ -1,0 +1,76 @@
+"""No function writes its record over one of another kind."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+import scanpy as sc
+
+import scclr_ext as clr
+from scclr_ext import _records
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:(Do not trust|The contributions to|The graphs hardly|The neighbour graph is in)"
+)
+unchanged = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))["unchanged"]
+QUICK = {"device": "cpu", "progress": False, "n_steps": 2}
+CALLS = {
+    _records.EMBEDDING: lambda a, key: clr.tl.contrastive_embed(a, key_added=key, **QUICK),
+    _records.CLUSTERS: lambda a, key: clr.tl.contrastive_cluster(a, resolution=1.0, key_added=key),
+    _records.STABILITY: lambda a, key: clr.tl.stability(a, n_seeds=2, resolution=1.0, key_added=key, **QUICK),
+    _records.ATTRIBUTION: lambda a, key: clr.tl.gene_attribution(
+        a, n_steps=2, key_added=key, device="cpu", progress=False
+    ),
+    _records.PSEUDOTIME: lambda a, key: clr.tl.contrastive_pseudotime(
+        a, 0, keep_graph=True, key_added=key, progress=False
+    ),
+}
+PLACES = {
+    _records.EMBEDDING: "clr",
+    _records.CLUSTERS: "clr_clusters",
+    _records.STABILITY: "clr_stability",
+    _records.ATTRIBUTION: "clr_attribution",
+    _records.PSEUDOTIME: "clr_pseudotime",
+}
+
+
+@pytest.fixture(scope="module")
+def _full(_counts: ad.AnnData, tmp_path_factory) -> ad.AnnData:
+    full = _counts[:60].copy()
+    clr.pp.select_n_top_genes(full, candidates=(20, 40))
+    clr.tl.contrastive_embed(full, **QUICK)
+    for kind, key in PLACES.items():
+        if kind != _records.EMBEDDING:
+            CALLS[kind](full, key)
+    sc.tl.umap(full)
+    sc.pp.pca(full)
+    sc.tl.rank_genes_groups(full, "group")
+    full.write_h5ad(path := tmp_path_factory.mktemp("records") / "full.h5ad")
+    return ad.read_h5ad(path)
+
+
+def test_every_record_is_of_one_kind(_full) -> None:
+    found = {key: [kind for kind in PLACES if _records.is_record(_full.uns[key], kind)] for key in _full.uns}
+    assert {key: kinds[0] for key, kinds in found.items() if kinds} == {key: kind for kind, key in PLACES.items()}
+
+
+@pytest.mark.parametrize("kind", list(PLACES))
+def test_a_record_of_another_kind_stays(_full, kind) -> None:
+    others = [key for key in _full.uns if key != PLACES[kind] and not key.endswith("_colors")]
+    assert {"neighbors", "log1p", "pca", "umap", "rank_genes_groups", "clr_preprocess", "clr_n_top_genes"} < set(others)
+    for key in others:
+        with unchanged(_full), pytest.raises(ValueError, match=rf"`key_added` '{key}'.*give another"):
+            CALLS[kind](_full, key)
+
+
+@pytest.mark.parametrize("kind", list(PLACES))
+def test_a_record_of_the_same_kind_is_replaced(_full, kind) -> None:
+    full = _full.copy()
+    CALLS[kind](full, PLACES[kind])
+    full.uns["mine"] = np.arange(3)  # no record of anything
+    CALLS[kind](full, "mine")
+    assert _records.is_record(full.uns["mine"], kind)
