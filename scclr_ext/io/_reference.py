@@ -13,11 +13,13 @@ from scclr_ext.io._model import Reference
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from scclr_ext.io._model import Model
+
 _FEWEST = 2
 
 
-def reference_of(adata: AnnData, key: str, labels: str | None) -> Reference:
-    """Take the embedding, the labels and the batches of the cells that carry a model in `uns[key]`.
+def reference_of(adata: AnnData, key: str, labels: str | None, model: Model) -> Reference:
+    """Take the embedding, the labels and the batches of the cells that carry `model` in `uns[key]`.
 
     Without `labels` every cell has none. The batches are those the model was trained with.
 
@@ -26,10 +28,12 @@ def reference_of(adata: AnnData, key: str, labels: str | None) -> Reference:
     KeyError
         Where the column or the embedding is missing.
     ValueError
-        Where fewer than two cells have a label: how sure a label is, is learned from cells that are held out.
+        Where fewer than two cells have a label: how sure a label is, is learned from cells that are held out. Or where
+        the embedding cannot be the model's: it has other dimensions, or more cells.
     """
     params = adata.uns[key]["params"]
     rep = get_rep(adata, str(params["obsm_key"]))
+    _check_is_the_models(rep, model, f"adata.obsm[{str(params['obsm_key'])!r}] of the reference", key)
     batch_key = str(params.get("batch_key", ""))
     batches = batch_codes(adata, batch_key) if batch_key in adata.obs else np.zeros(len(rep))
     codes, categories = np.full(len(rep), -1, dtype=np.int32), []
@@ -46,3 +50,20 @@ def reference_of(adata: AnnData, key: str, labels: str | None) -> Reference:
             raise ValueError(msg)
         codes, categories = np.array(column.codes, dtype=np.int32), list(map(str, column.categories))
     return Reference(rep, labels or "", tuple(categories), codes, batches.astype(np.int32))
+
+
+def _check_is_the_models(rep: np.ndarray, model: Model, where: str, key: str) -> None:
+    if rep.shape[1] != model.n_dimensions:
+        msg = (
+            f"{where} has {rep.shape[1]} dimensions, the model in adata.uns[{key!r}] {model.n_dimensions}; embed the "
+            "reference again."
+        )
+        raise ValueError(msg)
+    n_trained = model.trained.data.n_cells
+    if len(rep) > n_trained:  # fewer is fine: some were taken away since
+        msg = (
+            f"{where} has {len(rep)} cells, but the model in adata.uns[{key!r}] was trained on {n_trained}: cells were "
+            "added since, and another network may have embedded them. Give the AnnData that was embedded, or embed "
+            "all cells again."
+        )
+        raise ValueError(msg)

@@ -63,6 +63,9 @@ def save(
         Where there is no model in it, or one without weights.
     TypeError
         Where it is neither a model nor an AnnData.
+    ValueError
+        Where `labels` names fewer than two labelled cells, or the embedding is not that of the record: it has other
+        dimensions, or more cells.
     FileExistsError
         Where the folder exists and may not be replaced.
     OSError
@@ -86,7 +89,7 @@ def save(
         if isinstance(model, Model):
             msg = f"`labels={labels!r}` needs an AnnData to take them from; found a Model."
             raise TypeError(msg)
-        found = replace(found, reference=reference_of(model, key, labels))
+        found = replace(found, reference=reference_of(model, key, labels, found))
     path = Path(folder)
     _check_target(path, overwrite=overwrite)
     try:

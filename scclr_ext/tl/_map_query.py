@@ -12,6 +12,7 @@ import pandas as pd
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state
 from scclr_ext._docs import COPY, LAYER, doc_params
+from scclr_ext._records import EMBEDDING, is_record
 from scclr_ext._settings import report
 from scclr_ext.io._get_model import get_model
 from scclr_ext.io._reference import reference_of
@@ -114,7 +115,8 @@ def map_query(
         Where `layer`, `batch_key`, `labels`, the reference's `uns[key]` or its embedding is missing.
     ValueError
         Where the query has fewer of the model's genes than `min_overlap`, its values are scaled, NaN or infinite, or
-        its library size cannot be brought to the reference's; or an option is out of range.
+        its library size cannot be brought to the reference's; the query has an embedding of its own where the mapping
+        would go; the reference's embedding is not that of its record; or an option is out of range.
     TypeError
         Where `adata` is no AnnData, its values are not numbers, or `reference` is none of what it may be.
     ModelError
@@ -159,13 +161,9 @@ def map_query(
     random_state = check_random_state(random_state)
     _check_options(n_neighbors, min_overlap, novelty_quantile)
     model = get_model(reference, key)
+    keys = _keys.mapping_keys(key_added, str(model.training["params"].get("obsm_key", _keys.EMBEDDING_OBSM)))
+    _check_no_own_embedding(adata, keys.obsm)
     cells = _reference_cells(model, reference, key, labels)
-    if cells is not None and cells.embedding.shape[1] != model.n_dimensions:
-        msg = (
-            f"The embedding of `reference` has {cells.embedding.shape[1]} dimensions, its model {model.n_dimensions}; "
-            "embed the reference again."
-        )
-        raise ValueError(msg)
     batches = _query_batches(adata, batch_key, cells)
     query = read_query(adata, model, layer=layer, min_overlap=min_overlap)
     rep = model.trained.embed(query.matrix, places=query.places, device=device)
@@ -178,7 +176,6 @@ def map_query(
         found = assess(cells, rep, n_neighbors=n_neighbors, quantile=novelty_quantile, rng=rng)
         _warn_if_apart(found.novelty)
 
-    keys = _keys.mapping_keys(key_added, str(model.training["params"].get("obsm_key", _keys.EMBEDDING_OBSM)))
     columns = _columns(found, cells, keys)
     colors = _colors(reference, cells)
     record = _record(model, query, found, labels=cells.column if cells else "", n_neighbors=n_neighbors)
@@ -211,9 +208,20 @@ def _check_options(n_neighbors: int, min_overlap: float, novelty_quantile: float
         raise ValueError(msg)
 
 
+def _check_no_own_embedding(adata: AnnData, obsm_key: str) -> None:
+    """Refuse to put the mapping where a network of the query's own has its embedding: its record would then lie."""
+    for name, record in adata.uns.items():
+        if is_record(record, EMBEDDING) and str(record["params"]["obsm_key"]) == obsm_key:
+            msg = (
+                f"The query has an embedding of its own in adata.obsm[{obsm_key!r}], whose network is in "
+                f"adata.uns[{name!r}] and would no longer fit it; give another name as `key_added`."
+            )
+            raise ValueError(msg)
+
+
 def _reference_cells(model: Model, reference: Any, key: str, labels: str | None) -> Reference | None:
     if hasattr(reference, "uns"):
-        return reference_of(reference, key, labels)
+        return reference_of(reference, key, labels, model)
     cells = model.reference
     if labels is not None and (cells is None or cells.column != labels):
         there = "no labelled cells" if cells is None else f"cells labelled by {cells.column!r}"

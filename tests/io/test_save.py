@@ -296,3 +296,10 @@ def test_a_model_says_what_it_is() -> None:
     assert repr(model) == (
         "Model(method='scclr', preset='custom', 12 genes, 15 dimensions, trained on 24 cells, 24 labelled cells)"
     )
+
+
+def test_labelled_cells_of_another_embedding_are_refused(embedded, tmp_path) -> None:
+    embedded.obsm["X_clr"] = embedded.obsm["X_clr"][:, :5]
+    with pytest.raises(ValueError, match=r"obsm\['X_clr'\].*5 dimensions.*embed"):
+        clr.io.save(embedded, tmp_path / "model", labels="group")
+    assert not list(tmp_path.iterdir())

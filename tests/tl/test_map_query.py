@@ -132,6 +132,23 @@ def test_colours_come_along(query, reference) -> None:
     assert list(query.uns["clr_label_colors"]) == ["#000000", "#111111", "#222222"]
 
 
+def test_an_embedding_of_the_querys_own_stays(query, reference) -> None:
+    """Its network would otherwise stand beside the embedding of another one."""
+    train(query, n_steps=3)
+    with unchanged(query), pytest.raises(ValueError, match=r"obsm\['X_clr'\].*uns\['clr'\].*`key_added`"):
+        map_query(query, reference, labels="group", device="cpu")
+    own = query.obsm["X_clr"].copy()
+    map_query(query, reference, labels="group", key_added="foo", device="cpu")
+    np.testing.assert_array_equal(query.obsm["X_clr"], own)
+
+
+def test_a_mapping_may_be_done_again(query, reference) -> None:
+    map_query(query, reference, device="cpu")
+    query.obsm["X_clr"][:] = 0
+    map_query(query, reference, labels="group", device="cpu")
+    assert query.obsm["X_clr"].any()
+
+
 # The embedding
 
 
@@ -482,6 +499,17 @@ def test_a_reference_whose_embedding_is_gone(query, reference) -> None:
     del reference.obsm["X_clr"]
     with unchanged(query), pytest.raises(KeyError, match="use_rep='X_clr'"):
         map_query(query, reference)
+
+
+def test_a_reference_whose_embedding_is_another(query, reference) -> None:
+    mapped = map_query(query, reference, device="cpu", copy=True)
+    both = ad.concat([reference, mapped], uns_merge="first")
+    with unchanged(query), pytest.raises(ValueError, match=r"has 200 cells.*uns\['clr'\] was trained on 140"):
+        map_query(query, both, labels="group")
+    map_query(query, reference[:100].copy(), labels="group", device="cpu")
+    reference.obsm["X_clr"] = reference.obsm["X_clr"][:, :20]
+    with pytest.raises(ValueError, match=r"obsm\['X_clr'\] of the reference has 20 dimensions.*embed"):
+        map_query(query, reference, labels="group")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
