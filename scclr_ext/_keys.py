@@ -18,7 +18,7 @@ ATTRIBUTION = "clr_attribution"
 """In `varm` and in `uns`."""
 STABILITY_UNS = "clr_stability"
 CONSENSUS_OBS = "clr_consensus"
-CONFIDENCE_OBS = "clr_confidence"
+CONSENSUS_CONFIDENCE_OBS = "clr_consensus_confidence"
 WEIGHTS = "weights"
 """Within the record of an embedding."""
 
@@ -52,10 +52,10 @@ class StabilityKeys(NamedTuple):
 
 
 def stability_keys(key_added: str | None) -> StabilityKeys:
-    """Name them; with `key_added` all three begin with it."""
+    """Name them; with `key_added` all three begin with it. `map_query` writes a confidence of its own: another word."""
     if key_added is None:
-        return StabilityKeys(STABILITY_UNS, CONSENSUS_OBS, CONFIDENCE_OBS)
-    return StabilityKeys(key_added, f"{key_added}_consensus", f"{key_added}_confidence")
+        return StabilityKeys(STABILITY_UNS, CONSENSUS_OBS, CONSENSUS_CONFIDENCE_OBS)
+    return StabilityKeys(key_added, f"{key_added}_consensus", f"{key_added}_consensus_confidence")
 
 
 class MappingKeys(NamedTuple):

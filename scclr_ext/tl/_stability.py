@@ -95,7 +95,8 @@ def stability(
         Column of `obs` with known labels, to which the clusters of each run are compared as well. They play no part
         in anything else.
     key_added
-        None writes the names below; `"foo"` writes `uns["foo"]`, `obs["foo_consensus"]` and `obs["foo_confidence"]`.
+        None writes the names below; `"foo"` writes `uns["foo"]`, `obs["foo_consensus"]` and
+        `obs["foo_consensus_confidence"]`.
     device
         `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU; or a device's name, such as `"cuda:1"`.
     {random_state}
@@ -111,7 +112,7 @@ def stability(
 
     `obs["clr_consensus"]`
         The consensus clustering: a categorical of strings, `"0"` the largest cluster.
-    `obs["clr_confidence"]`
+    `obs["clr_consensus_confidence"]`
         How far the runs agree about a cell, from 0 to 1 (see Notes).
     `uns["clr_stability"]`
         Parameters, a table with a row per run (`"runs"`) and one with a row per consensus cluster (`"clusters"`), and
@@ -169,7 +170,7 @@ def stability(
     >>> clr.tl.stability(adata, "scclr", n_seeds=2, n_steps=60, n_clusters=2, progress=False, device="cpu")
     >>> adata.obs["clr_consensus"].value_counts().to_dict()
     {'0': 30, '1': 30}
-    >>> float(adata.obs["clr_confidence"].min())
+    >>> float(adata.obs["clr_consensus_confidence"].min())
     1.0
     """
     check_adata(adata)

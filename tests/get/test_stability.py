@@ -13,7 +13,7 @@ import scclr_ext as clr
 def record() -> dict:
     ari = np.array([[1.0, 0.8, 0.5], [0.8, 1.0, 0.2], [0.5, 0.2, 1.0]])
     return {
-        "params": {"obsm_key": "X_clr", "clusters_key": "clr_consensus", "confidence_key": "clr_confidence"},
+        "params": {"obsm_key": "X_clr", "clusters_key": "clr_consensus", "confidence_key": "clr_consensus_confidence"},
         "runs": {
             "calinski_harabasz": np.array([90.0, 110.0, 100.0]),
             "mean_ari": np.array([0.65, 0.5, 0.35]),

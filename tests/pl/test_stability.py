@@ -33,13 +33,17 @@ def make_repeated(make_embedded):
         rng = np.random.default_rng(1)
         adata.obs["clr_consensus"] = adata.obs["clr_clusters"].to_numpy()
         adata.obs["clr_consensus"] = adata.obs["clr_consensus"].astype("category")
-        adata.obs["clr_confidence"] = confidence = rng.beta(8, 2, n_obs)
+        adata.obs["clr_consensus_confidence"] = confidence = rng.beta(8, 2, n_obs)
         square = np.eye(n_seeds) + np.triu(rng.uniform(0, 1, (n_seeds, n_seeds)), 1)
         square = np.maximum(square, square.T)
         codes = adata.obs["clr_consensus"].cat.codes
         sizes = np.bincount(codes)
         adata.uns["clr_stability"] = {
-            "params": {"obsm_key": "X_clr", "clusters_key": "clr_consensus", "confidence_key": "clr_confidence"},
+            "params": {
+                "obsm_key": "X_clr",
+                "clusters_key": "clr_consensus",
+                "confidence_key": "clr_consensus_confidence",
+            },
             "runs": {
                 "seed": np.arange(n_seeds),
                 "n_clusters": rng.integers(3, 6, n_seeds),
@@ -130,13 +134,13 @@ def test_confidence_of_clusters(make_repeated) -> None:
     adata = make_repeated()
     adata.uns["clr_consensus_colors"] = ["#ff0000", "#00ff00", "#0000ff"]
     ax = drawn(adata)[3]
-    by_cluster = adata.obs.groupby("clr_consensus", observed=True)["clr_confidence"]
+    by_cluster = adata.obs.groupby("clr_consensus", observed=True)["clr_consensus_confidence"]
     for bar, (_, cells) in zip(ax.patches, by_cluster, strict=True):
         assert bar.get_y() == pytest.approx(cells.quantile(0.25))
         assert bar.get_y() + bar.get_height() == pytest.approx(cells.quantile(0.75))
     np.testing.assert_allclose(ax.collections[0].get_offsets()[:, 1], by_cluster.mean())
     assert [to_hex(color) for color in ax.collections[0].get_facecolors()] == adata.uns["clr_consensus_colors"]
-    assert f"mean {adata.obs['clr_confidence'].mean():.2f}" in ax.get_title(loc="right")
+    assert f"mean {adata.obs['clr_consensus_confidence'].mean():.2f}" in ax.get_title(loc="right")
 
 
 def test_without_a_map(make_repeated) -> None:
@@ -169,8 +173,8 @@ def test_errors_leave_no_figure(make_repeated) -> None:
         clr.pl.stability(adata, key="foo")
     with pytest.raises(TypeError, match="`ax` is a str"):
         clr.pl.stability(adata, ax="here")
-    del adata.obs["clr_confidence"]
-    with pytest.raises(KeyError, match=r"adata\.obs has no 'clr_confidence'.*tl\.stability"):
+    del adata.obs["clr_consensus_confidence"]
+    with pytest.raises(KeyError, match=r"adata\.obs has no 'clr_consensus_confidence'.*tl\.stability"):
         clr.pl.stability(adata)
     assert not plt.get_fignums()
 

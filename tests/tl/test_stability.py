@@ -14,6 +14,7 @@ from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, normal
 from sklearn.neighbors import NearestNeighbors
 
 import scclr_ext as clr
+from scclr_ext import _keys
 from scclr_ext.tl import _stability, contrastive_cluster, contrastive_embed, stability
 
 # A training of a few steps has learned nothing, as the call rightly says.
@@ -58,13 +59,13 @@ def _repeated(_logged) -> ad.AnnData:
 def test_only_its_keys_are_written(logged, _repeated) -> None:
     made = _repeated.copy()
     assert list(made.uns) == ["clr_stability"]
-    assert list(made.obs) == ["run", "type", "clr_consensus", "clr_confidence"]
-    del made.uns["clr_stability"], made.obs["clr_consensus"], made.obs["clr_confidence"]
+    assert list(made.obs) == ["run", "type", "clr_consensus", "clr_consensus_confidence"]
+    del made.uns["clr_stability"], made.obs["clr_consensus"], made.obs["clr_consensus_confidence"]
     assert STATE["freeze_adata"](made) == STATE["freeze_adata"](logged)
 
 
 def test_consensus_and_confidence(_repeated) -> None:
-    labels, confidence = _repeated.obs["clr_consensus"], _repeated.obs["clr_confidence"]
+    labels, confidence = _repeated.obs["clr_consensus"], _repeated.obs["clr_consensus_confidence"]
     assert list(labels.cat.categories) == [str(i) for i in range(labels.nunique())]
     assert labels.value_counts().loc[list(labels.cat.categories)].is_monotonic_decreasing
     assert confidence.dtype == np.float64
@@ -102,7 +103,7 @@ def test_every_run_is_what_embed_and_cluster_give(logged, _repeated) -> None:
 
 def test_clusters_table(_repeated) -> None:
     table = _repeated.uns["clr_stability"]["clusters"]
-    grouped = _repeated.obs.groupby("clr_consensus", observed=True)["clr_confidence"]
+    grouped = _repeated.obs.groupby("clr_consensus", observed=True)["clr_consensus_confidence"]
     assert table["cluster"].tolist() == list(_repeated.obs["clr_consensus"].cat.categories)
     assert table["n_cells"].tolist() == grouped.size().tolist()
     np.testing.assert_allclose(table["confidence"], grouped.mean())
@@ -130,9 +131,15 @@ def test_the_last_seeds_wrap_around(logged) -> None:
 def test_key_added(logged) -> None:
     repeat(logged, n_seeds=2, key_added="foo")
     assert list(logged.uns) == ["foo"]
-    assert {"foo_consensus", "foo_confidence"} <= set(logged.obs)
+    assert {"foo_consensus", "foo_consensus_confidence"} <= set(logged.obs)
     assert logged.uns["foo"]["params"]["clusters_key"] == "foo_consensus"
-    assert logged.uns["foo"]["params"]["confidence_key"] == "foo_confidence"
+    assert logged.uns["foo"]["params"]["confidence_key"] == "foo_consensus_confidence"
+
+
+def test_its_confidence_is_not_that_of_a_mapping() -> None:
+    stability_columns, mapping_columns = _keys.stability_keys(None), _keys.mapping_keys(None, _keys.EMBEDDING_OBSM)
+    assert not set(stability_columns) & set(mapping_columns)
+    assert not set(_keys.stability_keys("foo")[1:]) & set(_keys.mapping_keys("foo", "foo"))
 
 
 def test_labels_play_no_part(logged, _repeated) -> None:
@@ -147,7 +154,7 @@ def test_labels_play_no_part(logged, _repeated) -> None:
 def test_true_types_are_found_again(logged) -> None:
     repeat(logged, "scclr", n_steps=60, n_clusters=3, cluster_method="leiden", label_key="type")
     assert adjusted_rand_score(logged.obs["type"], logged.obs["clr_consensus"]) == 1
-    assert logged.obs["clr_confidence"].min() > 0.9
+    assert logged.obs["clr_consensus_confidence"].min() > 0.9
 
 
 def test_the_number_of_clusters_is_chosen_by_each_run(logged) -> None:
