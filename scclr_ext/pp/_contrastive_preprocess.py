@@ -81,15 +81,18 @@ def contrastive_preprocess(
     KeyError
         Where `layer`, `batch_key` or the column `mask_genes` is missing.
     ValueError
-        Where the values are scaled (negative), NaN or infinite, gene names occur twice, no gene can be chosen, or
-        data in a file are to be copied or subset, or `subset` and `defer` are both asked for.
+        Where the values are scaled (negative), NaN or infinite, logarithms of counts that were not normalised or to
+        another base, gene names occur twice, no gene can be chosen, or data in a file are to be copied or subset, or
+        `subset` and `defer` are both asked for.
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 
     Notes
     -----
     Values that are log-normalised already are recognised (no whole numbers, none above 30): they are neither
-    normalised nor logged again. Unlogged values such as RPKM or TPM are treated as counts are.
+    normalised nor logged again, and what `uns["log1p"]` says of them stays. They have to be natural logarithms of
+    cells that were brought to one library size, which a sample of them shows unless genes were left out since. Unlogged
+    values such as RPKM or TPM are treated as counts are.
 
     Recipes follow Ciortan & Defrance (2021), Methods, and Han et al. (2022) with scanpy's usual order of steps: the
     CLEAR authors' program takes the logarithm before it normalises.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scclr_ext import _keys
 from scclr_ext._anndata import batch_codes, check_unique, frame, get_matrix, to_memory
+from scclr_ext._logarithms import check_logarithms, some_cells
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import guess_units
@@ -35,6 +36,9 @@ class Prepared:
     """Layers that keep values; a value of None stands for what `X` was."""
     sizes: NDArray[np.float64] | None = None
     is_logged: bool = False
+    """Whether `X` holds logarithms afterwards."""
+    was_logged: bool = False
+    """Whether it held the same ones before; scanpy may then have been told of them."""
     subset: bool = False
     message: str = ""
 
@@ -48,7 +52,7 @@ class Prepared:
             adata.obs[_keys.LIBRARY_SIZE_OBS] = self.sizes
         for column in self.genes:
             adata.var[column] = self.genes[column].to_numpy()
-        if self.is_logged:
+        if self.is_logged and not (self.was_logged and _keys.LOG1P_UNS in adata.uns):
             adata.uns[_keys.LOG1P_UNS] = {}
         adata.uns[_keys.PREPROCESS_UNS] = self.record
         if self.subset:
@@ -102,12 +106,14 @@ def prepare(
             "another `layer`), or log-normalised values (perhaps adata.raw.to_adata())."
         )
         raise ValueError(msg)
+    logged = units == "log-normalized"
+    if logged:
+        check_logarithms(adata, some_cells(matrix if values is None else values), layer=layer, where=where)
     if values is not None:
         values = values.copy()  # whatever fails, the user's stay as they were
         found = normalize(values, codes, recipe.target_sum, units=units)
     table = select_genes(found.moments, frame(adata.var), int(n_top), mask_genes=mask_genes)
 
-    logged = units == "log-normalized"
     kept: dict[str, Any] = {}
     if values is not None and not logged:
         name = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
@@ -127,9 +133,14 @@ def prepare(
     }
     if not logged and recipe.target_sum is None:
         record["library_size"] = found.target_sum  # what the median was
+    held = f"{where} held {units} values"
     now = "X is now log-normalised"
-    if stays:
-        now = "they stay as they are" if logged else "they are normalised when they are read"
+    if logged:
+        held, now = f"{where} held values that were already log-normalised", "they stay as they are"
+        if layer is not None and not stays:
+            now = "X is now a copy of them"
+    elif stays:
+        now = "they are normalised when they are read"
     return Prepared(
         genes=table,
         record=record,
@@ -137,6 +148,7 @@ def prepare(
         kept=kept,
         sizes=found.sizes if stays and not logged else None,
         is_logged=values is not None or (logged and layer is None),
+        was_logged=logged and layer is None,
         subset=subset,
-        message=f"{where} held {units} values; {now}, var['highly_variable'] marks {n_chosen} genes",
+        message=f"{held}; {now}, var['highly_variable'] marks {n_chosen} genes",
     )

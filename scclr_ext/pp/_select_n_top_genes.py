@@ -19,6 +19,7 @@ from scclr_ext._anndata import (
     to_memory,
 )
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, RANDOM_STATE, doc_params
+from scclr_ext._logarithms import check_logarithms, some_cells
 from scclr_ext._settings import report
 from scclr_ext._stored import StoredRows, check_copy, is_stored
 from scclr_ext._units import guess_units
@@ -133,6 +134,9 @@ def select_n_top_genes(
     check_unique(adata)
     values, cells = _sample(adata, layer, max_cells, random_state)
     units = guess_units(values)
+    if units == "log-normalized":
+        where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+        check_logarithms(adata, some_cells(values), layer=layer, where=where)
     if units == "scaled":
         prepare(  # which says what to do about it
             adata, method, n_top_genes=None, layer=layer, batch_key=batch_key, mask_genes=mask_genes

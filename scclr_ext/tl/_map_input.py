@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import sparse
 
 from scclr_ext._anndata import check_unique, get_matrix, to_memory
+from scclr_ext._logarithms import check_logarithms, common_size, linear_sizes, some_cells
 from scclr_ext._normalize import library_sizes, log_normalize, size_factors
 from scclr_ext._units import guess_units
-from scclr_ext.tl._library_size import measure_target_sum
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,6 +33,8 @@ class QueryInput(NamedTuple):
     units: str
     rescaled: float
     """Library size that the query's cells were brought to; 0 where it was left as it was."""
+    doubtful: bool
+    """Whether it was left although it may be another than the reference's: it could not be told."""
 
 
 def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: float) -> QueryInput:
@@ -64,15 +66,18 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
     if units != "log-normalized":
         part = part.copy()
         log_normalize(part, size_factors(library_sizes(values), target_sum).factor)
-        return QueryInput(part, places, missing, units, target_sum)
-    found = measure_target_sum(values)
-    # 0: not to be told, as where genes were left out; the values are then taken as they are.
-    if not found or not target_sum or abs(found / target_sum - 1) < _SAME:
-        return QueryInput(part, places, missing, units, 0.0)
+        return QueryInput(part, places, missing, units, target_sum, doubtful=False)
+    cells = some_cells(values)
+    check_logarithms(adata, cells, layer=layer, where=where)
+    sizes = linear_sizes(cells)
+    same = bool((np.abs(sizes[sizes > 0] - target_sum) < _SAME * target_sum).all())
+    found = common_size(sizes)
+    if same or not found or not target_sum:
+        return QueryInput(part, places, missing, units, 0.0, doubtful=bool(target_sum) and not same)
     part = part.copy()
     stored = part.data if sparse.issparse(part) else part
     np.log1p(np.expm1(stored) * np.float32(target_sum / found), out=stored)
-    return QueryInput(part, places, missing, units, target_sum)
+    return QueryInput(part, places, missing, units, target_sum, doubtful=False)
 
 
 def _too_few(adata: AnnData, genes: np.ndarray, n_shared: int, min_overlap: float) -> str:

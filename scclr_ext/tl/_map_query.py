@@ -115,8 +115,9 @@ def map_query(
         Where `layer`, `batch_key`, `labels`, the reference's `uns[key]` or its embedding is missing.
     ValueError
         Where the query has fewer of the model's genes than `min_overlap`, its values are scaled, NaN or infinite, or
-        its library size cannot be brought to the reference's; the query has an embedding of its own where the mapping
-        would go; the reference's embedding is not that of its record; or an option is out of range.
+        logarithms of counts that were not normalised or to another base, or its library size cannot be brought to the
+        reference's; the query has an embedding of its own where the mapping would go; the reference's embedding is not
+        that of its record; or an option is out of range.
     TypeError
         Where `adata` is no AnnData, its values are not numbers, or `reference` is none of what it may be.
     ModelError
@@ -127,7 +128,8 @@ def map_query(
     Warns
     -----
     UserWarning
-        Where most cells are novel: the query as a whole lies apart from the reference.
+        Where most cells are novel: the query as a whole lies apart from the reference. Or where the library size of a
+        log-normalised query cannot be told, while that of the reference is known.
 
     Notes
     -----
@@ -166,6 +168,14 @@ def map_query(
     cells = _reference_cells(model, reference, key, labels)
     batches = _query_batches(adata, batch_key, cells)
     query = read_query(adata, model, layer=layer, min_overlap=min_overlap)
+    if query.doubtful:
+        warnings.warn(
+            "The library size of the query's cells cannot be told from its logarithms (genes were left out, perhaps): "
+            f"they are taken as they are, while the reference was brought to {model.preprocess['target_sum']:g} per "
+            "cell. Give raw counts, or log-normalised values of all genes that were measured.",
+            UserWarning,
+            stacklevel=2,
+        )
     rep = model.trained.embed(query.matrix, places=query.places, device=device)
     found = None
     n_pairs: list[int] = []

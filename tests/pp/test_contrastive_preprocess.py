@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 from scclr_ext.engine.methods import METHODS
-from scclr_ext.pp import contrastive_preprocess
+from scclr_ext.pp import contrastive_preprocess, select_n_top_genes
 from scclr_ext.pp._recipes import RECIPES, find_recipe
 
 STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
@@ -297,6 +297,36 @@ def test_log_normalized_values_are_recognised(pbmc) -> None:
     assert not [key for key in pbmc.layers if key]
     expected = sc.pp.highly_variable_genes(pbmc, n_top_genes=100, flavor="seurat", inplace=False)
     np.testing.assert_array_equal(pbmc.var["highly_variable"], expected["highly_variable"])
+
+
+@pytest.mark.parametrize("defer", [False, True])
+@pytest.mark.parametrize(("base", "message"), [(None, "not normalised"), (2, "not normalised"), (2, "base 2")])
+def test_logarithms_that_are_none_of_ours(counts, base, message, defer) -> None:
+    counts.layers["umi"] = counts.X.copy()
+    if message.startswith("base"):
+        sc.pp.normalize_total(counts, target_sum=1e4)
+    sc.pp.log1p(counts, base=base)
+    for function in (contrastive_preprocess, select_n_top_genes):
+        with unchanged(counts), pytest.raises(ValueError, match=message):
+            function(counts, **({"defer": defer} if function is contrastive_preprocess else {}))
+    contrastive_preprocess(counts, n_top_genes=50, layer="umi")
+    assert counts.uns["log1p"] == {}
+
+
+def test_what_scanpy_knows_of_logarithms_stays(counts) -> None:
+    sc.pp.normalize_total(counts, target_sum=1e4)
+    sc.pp.log1p(counts)
+    counts.uns["log1p"]["mine"] = 3
+    contrastive_preprocess(counts, n_top_genes=50)
+    assert counts.uns["log1p"]["mine"] == 3
+
+
+@pytest.mark.parametrize(("layer", "words"), [(None, "they stay as they are"), ("logs", "X is now a copy of them")])
+def test_it_says_that_values_were_logarithms_already(pbmc, caplog, layer, words) -> None:
+    caplog.set_level("INFO", logger="scclr_ext")
+    pbmc.layers["logs"] = pbmc.X.copy()
+    contrastive_preprocess(pbmc, n_top_genes=50, layer=layer)
+    assert f"held values that were already log-normalised; {words}, var" in caplog.text
 
 
 def test_log_normalized_values_of_a_layer(pbmc) -> None:

@@ -244,6 +244,28 @@ def test_counts_where_the_library_size_is_unknown(counts, query) -> None:
     assert np.isfinite(embedding(other, reference)).all()
 
 
+@pytest.mark.parametrize(("normalize", "base", "match"), [(False, None, "not normalised"), (True, 2, "base 2")])
+def test_logarithms_that_are_none_of_ours(query, reference, normalize, base, match) -> None:
+    import scanpy as sc
+
+    if normalize:
+        sc.pp.normalize_total(query, target_sum=1e4)
+    sc.pp.log1p(query, base=base)
+    with unchanged(query), pytest.raises(ValueError, match=match):
+        map_query(query, reference, device="cpu")
+
+
+def test_a_library_size_that_cannot_be_told(query, reference) -> None:
+    size = reference_size(reference)
+    other = ad.AnnData(logged(query, size).astype(np.float32), obs=query.obs, var=query.var)
+    map_query(other[:1].copy(), reference, device="cpu")  # one cell, but of the reference's own library size
+    unused = np.setdiff1d(reference.var_names, reference.var_names[reference.var["highly_variable"]])[:50]
+    part = other[:, ~other.var_names.isin(unused)].copy()
+    with pytest.warns(UserWarning, match=rf"cannot be told.*{size:g} per cell\. Give raw counts"):
+        map_query(part, reference, device="cpu")
+    np.testing.assert_allclose(part.obsm["X_clr"], embedding(other, reference), atol=1e-5)  # as they are
+
+
 def test_an_empty_cell(query, reference) -> None:
     query.X = sparse.csr_matrix(query.X.toarray() * (np.arange(60) != 5)[:, None])
     map_query(query, reference, labels="group", device="cpu")
@@ -276,7 +298,9 @@ def test_a_missing_gene_is_masked(counts, method, scaled) -> None:
     model_genes = reference.var_names[reference.var["highly_variable"]]
     expected = get_model(reference).trained.embed(x[:, masked.var_names.get_indexer(model_genes)], device="cpu")
     lacking = values[:, ~values.var_names.isin(gone)].copy()
-    out = map_query(lacking, reference, device="cpu", copy=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the library size cannot be told any more
+        out = map_query(lacking, reference, device="cpu", copy=True)
     np.testing.assert_allclose(out.obsm["X_clr"], expected, atol=1e-4)
     assert out.uns["clr_mapping"]["missing_genes"].tolist() == gone.tolist()
 

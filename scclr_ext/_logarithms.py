@@ -1,0 +1,116 @@
+"""Whether logarithms are those the models read: natural ones, of cells that were brought to one library size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from scclr_ext import _keys
+from scclr_ext._anndata import to_memory
+from scclr_ext._normalize import library_sizes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from numpy.typing import NDArray
+
+_CELLS = 256
+_FEWEST = 3
+_TOLERANCE = 1e-3
+_BASES = {"e": 1.0, "2": float(np.log(2)), "10": float(np.log(10))}
+_EXACT = 1e3
+"""Up to here float32 logarithms tell whole numbers from others: the error is below a hundredth."""
+_WHOLE = 0.02
+
+
+def some_cells(matrix: Any) -> Any:
+    """Read a few rows, spread over all of them and wherever they live, as float32."""
+    rows = np.unique(np.linspace(0, matrix.shape[0] - 1, _CELLS).astype(int))
+    return to_memory(matrix[rows], where="adata")
+
+
+def linear_sizes(cells: Any) -> NDArray[np.float64]:
+    """Undo natural logarithms ``(cells, genes)`` and add up each cell."""
+    return library_sizes(_undone(cells, "e"))
+
+
+def common_size(sizes: NDArray[np.float64]) -> float:
+    """Library size that all cells have, but for empty ones: the one they were brought to; 0 where they differ.
+
+    They differ where genes were left out after the normalisation, or where there was none.
+    """
+    sizes = sizes[sizes > 0]
+    if len(sizes) < _FEWEST or not np.isfinite(sizes).all():
+        return 0.0
+    typical = float(np.median(sizes))
+    return round(typical, 2) if np.ptp(sizes) < _TOLERANCE * typical else 0.0
+
+
+def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str) -> None:
+    """Refuse logarithms to another base, and those of counts that were not normalised.
+
+    Parameters
+    ----------
+    adata
+        What the values are of: `sc.pp.log1p` notes the base in it.
+    cells
+        Some of the values, of all genes, float32.
+    layer
+        Where the values are from; None for `X`.
+    where
+        Its name, for the message.
+
+    Raises
+    ------
+    ValueError
+        Where they are not what the models read. Where genes were left out, this cannot always be told.
+    """
+    if cells.shape[0] < _FEWEST:
+        return
+    undone = {base: _undone(cells, base) for base in _BASES}
+    sizes = {base: library_sizes(values) for base, values in undone.items()}
+    common = next((base for base in _BASES if common_size(sizes[base])), None)
+    counts = next((base for base in _BASES if _are_counts(undone[base])), None) if common is None else None
+    if counts is not None:
+        filled = sizes[counts][sizes[counts] > 0]
+        msg = (
+            f"{where} holds logarithms of counts that were not normalised: without the logarithm they are whole "
+            f"numbers, and cells add up to {filled.min():,.0f} to {filled.max():,.0f}. Give the counts themselves "
+            "(perhaps in a `layer`), or call sc.pp.normalize_total before sc.pp.log1p."
+        )
+        raise ValueError(msg)
+    base = common
+    if base is None and layer is None:
+        base = _noted(adata)
+    if base not in {None, "e"}:
+        msg = (
+            f"{where} holds logarithms to the base {base}; the models read natural ones. Give the counts (perhaps in a "
+            f"`layer`), or make natural ones of them: multiply by np.log({base}), and set adata.uns['log1p'] = {{}}."
+        )
+        raise ValueError(msg)
+
+
+def _undone(cells: Any, base: str) -> Any:
+    """Take the logarithm away, in double precision; what overflows is infinite."""
+    values = cells.astype(np.float64)
+    stored = values.data if sparse.issparse(values) else values
+    with np.errstate(over="ignore"):
+        np.expm1(stored * _BASES[base], out=stored)
+    return values
+
+
+def _are_counts(values: Any) -> bool:
+    stored = values.data if sparse.issparse(values) else values.ravel()
+    told = stored[(stored > 0) & (stored < _EXACT)]
+    return len(told) > 0 and bool((np.abs(told - np.maximum(np.rint(told), 1)) < _WHOLE).all())
+
+
+def _noted(adata: AnnData) -> str | None:
+    """Return the base that `sc.pp.log1p` was told; None where there is nothing to read."""
+    note = adata.uns.get(_keys.LOG1P_UNS)
+    base = note.get("base") if isinstance(note, Mapping) else None
+    if not isinstance(base, int | float | np.number) or np.isclose(base, np.e):
+        return None
+    return f"{base:g}"
