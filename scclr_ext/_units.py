@@ -58,3 +58,19 @@ def guess_units(matrix: Any) -> Units:
     found = UnitsSoFar()
     found.add(matrix)
     return found.units
+
+
+def check_not_scaled(units: Units, where: str) -> None:
+    """Refuse scaled values; `where` names them in the message.
+
+    Raises
+    ------
+    ValueError
+        Where they are scaled.
+    """
+    if units == "scaled":
+        msg = (
+            f"{where} has negative values, so it was scaled or otherwise transformed. Give raw counts (perhaps in "
+            "another `layer`), or log-normalised values (perhaps adata.raw.to_adata())."
+        )
+        raise ValueError(msg)

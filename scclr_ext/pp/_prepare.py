@@ -11,7 +11,7 @@ from scclr_ext._anndata import batch_codes, check_unique, frame, get_matrix, to_
 from scclr_ext._logarithms import check_logarithms, some_cells
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
-from scclr_ext._units import guess_units
+from scclr_ext._units import check_not_scaled, guess_units
 from scclr_ext.pp._gather import gather, normalize
 from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._recipes import find_recipe
@@ -100,12 +100,7 @@ def prepare(
         units = found.units
     else:
         units = guess_units(values)
-    if units == "scaled":
-        msg = (
-            f"{where} has negative values, so it was scaled or otherwise transformed. Give raw counts (perhaps in "
-            "another `layer`), or log-normalised values (perhaps adata.raw.to_adata())."
-        )
-        raise ValueError(msg)
+    check_not_scaled(units, where)
     logged = units == "log-normalized"
     if logged:
         check_logarithms(adata, some_cells(matrix if values is None else values), layer=layer, where=where)

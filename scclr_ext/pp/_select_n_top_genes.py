@@ -22,7 +22,7 @@ from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, RANDOM_STATE, doc_par
 from scclr_ext._logarithms import check_logarithms, some_cells
 from scclr_ext._settings import report
 from scclr_ext._stored import StoredRows, check_copy, is_stored
-from scclr_ext._units import guess_units
+from scclr_ext._units import check_not_scaled, guess_units
 from scclr_ext.pp._gather import normalize
 from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._held_out_genes import held_out_scores
@@ -134,13 +134,10 @@ def select_n_top_genes(
     check_unique(adata)
     values, cells = _sample(adata, layer, max_cells, random_state)
     units = guess_units(values)
+    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
     if units == "log-normalized":
-        where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
         check_logarithms(adata, some_cells(values), layer=layer, where=where)
-    if units == "scaled":
-        prepare(  # which says what to do about it
-            adata, method, n_top_genes=None, layer=layer, batch_key=batch_key, mask_genes=mask_genes
-        )
+    check_not_scaled(units, where)
     codes = None
     if batch_key is not None:
         codes = np.unique(batch_codes(adata, batch_key)[cells], return_inverse=True)[1]

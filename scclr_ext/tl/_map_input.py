@@ -11,7 +11,7 @@ from scipy import sparse
 from scclr_ext._anndata import check_unique, get_matrix, to_memory
 from scclr_ext._logarithms import check_logarithms, common_size, linear_sizes, some_cells
 from scclr_ext._normalize import library_sizes, log_normalize, size_factors
-from scclr_ext._units import guess_units
+from scclr_ext._units import check_not_scaled, guess_units
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -48,12 +48,7 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
         raise ValueError(_too_few(adata, model.genes, len(places), min_overlap))
     values = to_memory(matrix, where=where)
     units = guess_units(values)
-    if units == "scaled":
-        msg = (
-            f"{where} has negative values, so it was scaled or otherwise transformed. Give raw counts (perhaps in "
-            "another `layer`), or log-normalised values (perhaps adata.raw.to_adata())."
-        )
-        raise ValueError(msg)
+    check_not_scaled(units, where)
     target_sum = float(model.preprocess["target_sum"])
     if units != "log-normalized" and not target_sum:
         msg = (

@@ -12,7 +12,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import batch_codes, check_unique, frame, get_matrix, names, to_memory
 from scclr_ext._normalize import log_normalize, size_factors
 from scclr_ext._stored import StoredRows, is_stored
-from scclr_ext._units import UnitsSoFar
+from scclr_ext._units import UnitsSoFar, check_not_scaled
 from scclr_ext.tl._library_size import find_target_sum
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def read_model_input(
     else:
         values, seen = to_memory(matrix if genes is None else matrix[:, genes], where=where), UnitsSoFar()
         seen.add(values)
+    # Scaled with moments of its own, a model would fit no other cells: a query, or these same cells once unscaled.
+    check_not_scaled(seen.units, where)
     target_sum = None
     if seen.units in {"counts", "linear"}:
         if recipe is None:

@@ -247,6 +247,12 @@ def test_refused(embedded, options, error, message) -> None:
         attribute(embedded, **{"groupby": "type", **options})
 
 
+def test_scaled_values_are_refused(embedded) -> None:
+    embedded.X = embedded.X.toarray() - 0.5
+    with unchanged(embedded), pytest.raises(ValueError, match=r"adata\.X has negative values"):
+        attribute(embedded, "type")
+
+
 def test_without_weights_or_genes(embedded) -> None:
     fewer = embedded[:, 3:].copy()
     with unchanged(fewer), pytest.raises(KeyError, match="lacks 3 of the 57 genes of the network.*'g0'"):

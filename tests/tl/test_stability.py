@@ -267,6 +267,14 @@ def test_what_a_record_lacks_is_said(logged) -> None:
         repeat(fewer, None)
 
 
+@pytest.mark.parametrize("method", [METHOD, None])
+def test_scaled_values_are_refused(logged, method) -> None:
+    contrastive_embed(logged, METHOD, n_steps=1, **QUICK)
+    logged.X = logged.X.toarray() - 0.5
+    with unchanged(logged), pytest.raises(ValueError, match=r"adata\.X has negative values"):
+        repeat(logged, method)
+
+
 def test_two_cells_are_too_few(logged) -> None:
     two = logged[:2].copy()
     with unchanged(two), pytest.raises(ValueError, match="2 cells; a neighbour graph needs at least 3"):
