@@ -56,7 +56,8 @@ def contrastive_cluster(
         Number of clusters. The graph methods then search the resolution that gives it. With neither `resolution` nor
         `n_clusters`, the number of clusters is chosen without labels (see Notes).
     n_neighbors
-        Neighbours of each cell in the graph; fewer where there are fewer cells.
+        Neighbours of each cell in the graph, of which scanpy counts the cell itself as one; fewer where there are fewer
+        cells.
     neighbors_key
         Key in `uns` of a graph of this embedding that is there already, from `sc.pp.neighbors` or, on a GPU,
         `rapids_singlecell.pp.neighbors`: the clusters are cut from it as it is. Of more than 20 000 cells the number of

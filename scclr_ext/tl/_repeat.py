@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scclr_ext._anndata import names
+from scclr_ext.engine.device import device_of
 from scclr_ext.engine.methods import Resolved
 from scclr_ext.io._document import Description, from_record
 from scclr_ext.io._error import ModelError
@@ -21,12 +22,15 @@ class Recorded(NamedTuple):
 
     choice: Resolved
     layer: str | None
-    mask_var: NDArray[np.bool_]
+    mask_var: str | NDArray[np.bool_] | None
     batch_key: str | None
+    precision: str = "auto"
 
 
-def recorded_embedding(adata: AnnData, key: str) -> Recorded:
+def recorded_embedding(adata: AnnData, key: str, device: str) -> Recorded:
     """Read how `uns[key]` says the cells were embedded.
+
+    The precision is that of the record where `device` is of the same kind; another kind may not have it.
 
     Raises
     ------
@@ -34,6 +38,8 @@ def recorded_embedding(adata: AnnData, key: str) -> Recorded:
         Where there is no such record, or a gene of it is gone.
     ModelError
         Where it is no record of an embedding, or a damaged one.
+    ValueError
+        Where there is no such device.
     """
     if key not in adata.uns:
         msg = (
@@ -56,6 +62,7 @@ def recorded_embedding(adata: AnnData, key: str) -> Recorded:
             f"({missing[0]!r} for one); embed the cells again."
         )
         raise KeyError(msg)
+    same_kind = str(record.get("device", "")).split(":")[0] == device_of(device).type
     params = record["params"]
     layer, batch_key = str(params["layer"]), str(params["batch_key"])
     return Recorded(
@@ -63,4 +70,5 @@ def recorded_embedding(adata: AnnData, key: str) -> Recorded:
         None if layer == "X" else layer,
         np.asarray(adata.var_names.isin(known.genes)),
         batch_key or None,
+        str(record.get("precision", "auto")) if same_kind else "auto",
     )

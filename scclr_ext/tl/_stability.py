@@ -78,7 +78,8 @@ def stability(
     {adata}
     method
         What to repeat: a method's name or a config, as in :func:`scclr_ext.tl.contrastive_embed`. None repeats the
-        embedding recorded in `uns[key]`, with its settings, layer, genes and batches.
+        embedding recorded in `uns[key]`, with its settings, layer, genes and batches, and on a device of the same kind
+        with its precision.
     n_seeds
         Number of runs, at least 2.
     key
@@ -151,8 +152,8 @@ def stability(
     clustering that hill climbing from each run finds to have the highest mean confidence; what is left of clusters
     that hardly any run knows joins the others.
 
-    Neighbours are the `n_neighbors` nearest ones in each run's embedding. Two unrelated embeddings share the fraction
-    `n_neighbors / n_cells` of them by chance.
+    Neighbours are the `n_neighbors - 1` nearest other cells in each run's embedding: scanpy counts the cell itself. Two
+    unrelated embeddings share the fraction `(n_neighbors - 1) / (n_cells - 1)` of them by chance.
 
     Ciortan & Defrance (2021, figure 9a) report the coefficient of variation of each score over runs;
     :func:`scclr_ext.get.stability` computes it.
@@ -186,7 +187,7 @@ def stability(
     known = _known_labels(adata, label_key)
     if method is None:
         _check_alone(preset=preset, layer=layer, mask_var=mask_var, batch_key=batch_key)
-        what = recorded_embedding(adata, key)
+        what = recorded_embedding(adata, key, device)
     else:
         what = Recorded(resolve(method, preset), layer, mask_var, batch_key)
     config = _with_options(
@@ -203,7 +204,16 @@ def stability(
     show = settings.progress if progress is None else progress
     seeds = [(random_state + i) % _SEEDS for i in range(int(n_seeds))]
     runs = [
-        run_once(config, data, options, known=known, device=device, random_state=seed, progress=show)
+        run_once(
+            config,
+            data,
+            options,
+            known=known,
+            device=device,
+            precision=what.precision,
+            random_state=seed,
+            progress=show,
+        )
         for seed in tqdm(seeds, desc="Seeds", unit="seed", disable=not show, leave=False)
     ]
     agreed = consensus(np.stack([one.labels for one in runs]))

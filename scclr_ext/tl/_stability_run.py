@@ -59,6 +59,7 @@ def run_once(
     *,
     known: pd.Categorical | None,
     device: str,
+    precision: str,
     random_state: int,
     progress: bool,
 ) -> SeedRun:
@@ -72,7 +73,7 @@ def run_once(
         How to cluster.
     known
         Labels to compare the clusters with.
-    device, random_state, progress
+    device, precision, random_state, progress
         As in :func:`scclr_ext.tl.contrastive_embed`.
     """
     result = run(
@@ -80,6 +81,7 @@ def run_once(
         data.matrix,
         batches=data.batches,
         device=device,
+        precision=precision,
         random_state=random_state,
         progress=progress,
         max_bytes=settings.max_memory * 1e9,

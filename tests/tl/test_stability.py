@@ -205,6 +205,22 @@ def test_from_a_file_and_into_one(logged, tmp_path, store) -> None:
     assert freeze(clr.get.stability(again).runs) == freeze(clr.get.stability(read).runs)
 
 
+@pytest.mark.parametrize(("device", "precision"), [("cpu", "bf16"), ("cuda:0", "auto")])
+def test_the_precision_is_that_of_the_record(logged, monkeypatch, device, precision) -> None:
+    """Of a record made on another kind of device it is left to this one, which may not have it."""
+    contrastive_embed(logged, METHOD, n_steps=1, precision="bf16", **QUICK)
+    logged.uns["clr"]["device"] = device
+    inner, asked = _stability.run_once, []
+
+    def remember(*args, **options):
+        asked.append(options["precision"])
+        return inner(*args, **options)
+
+    monkeypatch.setattr(_stability, "run_once", remember)
+    repeat(logged, None, n_seeds=2)
+    assert asked == [precision, precision]
+
+
 def test_a_record_can_be_run_shorter(logged) -> None:
     contrastive_embed(logged, METHOD, n_steps=3, **QUICK)
     repeat(logged, None, n_seeds=2, n_steps=1)
