@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from scipy import sparse
+
 from scclr_ext import _keys
 from scclr_ext._anndata import batch_codes, check_unique, frame, get_matrix, to_memory
 from scclr_ext._logarithms import check_logarithms, some_cells
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import check_not_scaled, guess_units
+from scclr_ext.engine.hold import pieces_of
 from scclr_ext.pp._gather import gather, normalize
 from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._recipes import find_recipe
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -104,6 +107,9 @@ def prepare(
     logged = units == "log-normalized"
     if logged:
         check_logarithms(adata, some_cells(matrix if values is None else values), layer=layer, where=where)
+    name = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
+    if values is not None and not logged and layer != name and name in adata.layers:
+        _check_same(adata.layers[name], values, name, where)
     if values is not None:
         values = values.copy()  # whatever fails, the user's stay as they were
         found = normalize(values, codes, recipe.target_sum, units=units)
@@ -111,7 +117,6 @@ def prepare(
 
     kept: dict[str, Any] = {}
     if values is not None and not logged:
-        name = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
         if layer is None:
             kept[name] = None
         elif layer != name:
@@ -147,3 +152,23 @@ def prepare(
         subset=subset,
         message=f"{held}; {now}, var['highly_variable'] marks {n_chosen} genes",
     )
+
+
+def _check_same(kept: Any, values: Any, name: str, where: str) -> None:
+    """Refuse to write over a layer that holds other numbers, to single precision, than those that would go there.
+
+    Sparse ones that are stored alike, as copies are, need no other memory than their stored values do.
+    """
+    kept = to_memory(kept, where=f"adata.layers[{name!r}]")
+    if sparse.issparse(kept) and sparse.issparse(values) and kept.nnz == values.nnz:
+        parts = ("data", "indices", "indptr")
+        if all(np.array_equal(getattr(kept, part), getattr(values, part)) for part in parts):
+            return
+    for piece in pieces_of(np.arange(kept.shape[0]), kept.shape[1]):
+        dense = (part.toarray() if sparse.issparse(part) else part for part in (kept[piece], values[piece]))
+        if not np.array_equal(*dense):
+            msg = (
+                f"adata.layers[{name!r}] holds other values than {where}, and would be written over. If they are the "
+                f"right ones, pass layer={name!r}; else rename the layer, or remove it (del adata.layers[{name!r}])."
+            )
+            raise ValueError(msg)

@@ -257,6 +257,23 @@ def test_the_counts_layer_stays_where_it_is(counts) -> None:
     np.testing.assert_allclose(dense(adata.X), log_normalized(dense(raw)), rtol=2e-6)
 
 
+@pytest.mark.parametrize("name", ["counts", "linear"])
+@pytest.mark.parametrize("kind", [np.array, sparse.csr_matrix, sparse.csc_matrix])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_layer_with_other_values_is_not_written_over(counts, name, kind, dtype) -> None:
+    counts.X = counts.X * (1 if name == "counts" else 1.7)
+    values = dense(counts.X)
+    counts.layers["umi"] = counts.X.copy()
+    counts.layers[name] = kind(values.astype(dtype))
+    fine = contrastive_preprocess(counts, n_top_genes=50, copy=True)
+    np.testing.assert_array_equal(dense(fine.layers[name]), values)
+    values[199, 299] += 1
+    counts.layers[name] = kind(values.astype(dtype))
+    for layer, where in ((None, r"adata\.X"), ("umi", r"adata\.layers\['umi'\]")):
+        with unchanged(counts), pytest.raises(ValueError, match=rf"\['{name}'\] holds other.* {where}.*layer='{name}'"):
+            contrastive_preprocess(counts, n_top_genes=50, layer=layer)
+
+
 def test_subset(counts) -> None:
     whole = contrastive_preprocess(counts, n_top_genes=50, copy=True)
     contrastive_preprocess(counts, n_top_genes=50, subset=True)
