@@ -20,7 +20,8 @@ layer
 """
 BATCH_KEY = """\
 batch_key
-    Column of `obs` that says which batch (donor, run, condition) a cell comes from.
+    Column of `obs` that says which batch (donor, run, condition) a cell comes from. Not one that leaves most
+    cells alone, nor a measurement.
 """
 RANDOM_STATE = """\
 random_state

@@ -82,8 +82,9 @@ def contrastive_preprocess(
         Where `layer`, `batch_key` or the column `mask_genes` is missing.
     ValueError
         Where the values are scaled (negative), NaN or infinite, logarithms of counts that were not normalised or to
-        another base, gene names occur twice, no gene can be chosen, the layer that keeps the counts holds other values,
-        data in a file are to be copied or subset, or `subset` and `defer` are both asked for.
+        another base, gene names occur twice, no gene can be chosen, `batch_key` leaves most cells alone or is a
+        measurement, the layer that keeps the counts holds other values, data in a file are to be copied or subset, or
+        `subset` and `defer` are both asked for.
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 

@@ -101,7 +101,7 @@ def select_n_top_genes(
         Where `layer`, `batch_key` or the column `mask_genes` is missing.
     ValueError
         Where an option is out of range, there are fewer than ten cells or four genes to choose from, or
-        :func:`scclr_ext.pp.contrastive_preprocess` refuses the values.
+        :func:`scclr_ext.pp.contrastive_preprocess` refuses the values or the batches.
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 

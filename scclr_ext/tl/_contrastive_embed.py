@@ -135,8 +135,9 @@ def contrastive_embed(
         Where `layer`, `mask_var` or `batch_key` is missing.
     ValueError
         Where the values are raw counts, unlogged, scaled (negative), NaN or infinite, there are fewer than two cells or
-        no genes, an option is out of range, several processes are asked for in a notebook, what `checkpoint_dir` holds
-        is damaged or of another run, or the entry of `uns` to write is another kind of record, which would be lost.
+        no genes, `batch_key` leaves most cells alone or is a measurement, an option is out of range, several processes
+        are asked for in a notebook, what `checkpoint_dir` holds is damaged or of another run, or the entry of `uns` to
+        write is another kind of record, which would be lost.
     TypeError
         Where `adata` is no AnnData, its values are not numbers, or `method` is neither a name nor a config.
     FloatingPointError

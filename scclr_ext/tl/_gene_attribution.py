@@ -110,9 +110,9 @@ def gene_attribution(
     ModelError
         Where `uns[key]` holds no network, because it was made with `keep_weights=False` or is damaged.
     ValueError
-        Where gene names occur twice, there is only one group, `groupby` names no cell, an option is out of range, the
-        values are not what the network was trained on (raw counts, scaled, NaN), or `uns[key_added]` is another kind of
-        record, which would be lost.
+        Where gene names occur twice, there is only one group, `groupby` names no cell, `batch_key` leaves most cells
+        alone or is a measurement, an option is out of range, the values are not what the network was trained on (raw
+        counts, scaled, NaN), or `uns[key_added]` is another kind of record, which would be lost.
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 

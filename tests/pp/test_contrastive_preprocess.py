@@ -167,7 +167,7 @@ def test_mask_genes(counts, as_column) -> None:
 
 
 @pytest.mark.parametrize(
-    "sizes", [[199, 1], [198, 2], [100, 99, 1], [1] * 200, [2] * 100, [200]], ids=lambda s: f"{len(s)}x{min(s)}"
+    "sizes", [[199, 1], [198, 2], [100, 99, 1], [100, *[1] * 100], [2] * 100, [200]], ids=lambda s: f"{len(s)}x{min(s)}"
 )
 def test_batches_of_any_size(counts, sizes) -> None:
     counts.obs["run"] = np.repeat([f"run{i}" for i in range(len(sizes))], sizes)
