@@ -214,6 +214,11 @@ def check_random_state(random_state: int) -> int:
     return int(random_state)
 
 
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, and no switch: True is 1 to Python."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def names(mapping: Any) -> str:
     """List the first keys for a message."""
     found = [repr(name) for name in list(mapping)[:10] if name is not None]  # anndata 0.13: layers[None] is X

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Literal
 
 Optimizer = Literal["adam", "adamw", "sgd"]
@@ -84,6 +85,11 @@ class MethodConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot work, naming them."""
+        for field in fields(self):
+            value, kinds = getattr(self, field.name), str(field.type).split(" | ")
+            for kind, numbers, wanted in (("int", Integral, "a whole number"), ("float", Real, "a number")):
+                if kind in kinds and not (value is None and "None" in kinds):
+                    self.require(field.name, isinstance(value, numbers) and not isinstance(value, bool), wanted)
         self.require("temperature", self.temperature > 0, "positive")
         self.require("batch_size", self.batch_size >= 2, "at least 2 (a contrast needs two cells)")
         self.require("learning_rate", self.learning_rate > 0, "positive")

@@ -23,16 +23,24 @@ def device_of(name: str) -> torch.device:
 
     Raises
     ------
+    TypeError
+        Where it is no name.
     ValueError
         Where there is no such device here.
     """
+    if not isinstance(name, str | torch.device):
+        msg = f"`device` must be a name such as 'auto', 'cpu' or 'cuda:1'; found {name!r}."
+        raise TypeError(msg)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        msg = f"`device={name!r}` is not available here ({str(error).splitlines()[0]}). Use 'auto' or 'cpu'."
+        reason, usable = str(error).splitlines()[0], "'auto' or 'cpu'"
+        if reason.startswith(("Expected one of", "Invalid device string")):
+            reason, usable = "PyTorch knows no such device", "'auto', 'cpu', 'cuda' or 'mps'"
+        msg = f"`device={name!r}` is not available here ({reason}). Use {usable}."
         raise ValueError(msg) from error
     return device
 

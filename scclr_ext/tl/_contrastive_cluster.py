@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state, get_rep
+from scclr_ext._anndata import (
+    as_actual,
+    batch_codes,
+    check_adata,
+    check_key_added,
+    check_random_state,
+    get_rep,
+    is_whole,
+)
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import CLUSTERS, check_free
 from scclr_ext._settings import report
@@ -17,7 +28,6 @@ from scclr_ext.tl._resolution import resolution_for
 from scclr_ext.tl._sweep import sweep
 
 if TYPE_CHECKING:
-    import numpy as np
     from anndata import AnnData
     from numpy.typing import NDArray
 
@@ -53,7 +63,8 @@ def contrastive_cluster(
     resolution
         For the graph methods: higher gives more clusters.
     n_clusters
-        Number of clusters. The graph methods then search the resolution that gives it. With neither `resolution` nor
+        Number of clusters. The graph methods then search the resolution that gives it (one cluster needs none: 0 is
+        recorded). With neither `resolution` nor
         `n_clusters`, the number of clusters is chosen without labels (see Notes).
     n_neighbors
         Neighbours of each cell in the graph, of which scanpy counts the cell itself as one; fewer where there are fewer
@@ -181,6 +192,8 @@ def _how_sure(record: dict[str, Any]) -> str:
 def _cut_graph(
     graph: Any, method: str, resolution: float | None, n_clusters: int | None, random_state: int
 ) -> tuple[NDArray[np.int64], float]:
+    if n_clusters == 1:  # whatever the pieces of the graph, which no resolution joins
+        return np.zeros(graph.shape[0], dtype=np.int64), 0.0
     graph = as_igraph(graph)
 
     def partition(value: float) -> NDArray[np.int64]:
@@ -208,17 +221,21 @@ def _check_options(
         msg = f"Unknown `method` {method!r}; choose one of {known}."
         raise ValueError(msg)
     if resolution is not None and (method in REP_METHODS or n_clusters is not None):
-        msg = f"`resolution={resolution}` only goes with 'leiden' or 'louvain' and without `n_clusters`."
+        msg = f"`resolution={resolution!r}` only goes with 'leiden' or 'louvain' and without `n_clusters`."
         raise ValueError(msg)
-    if resolution is not None and not resolution > 0:
-        msg = f"`resolution` must be positive; found {resolution}."
+    numeric = isinstance(resolution, Real) and not isinstance(resolution, bool)
+    if resolution is not None and not (numeric and 0 < resolution < math.inf):
+        msg = f"`resolution` must be a positive number; found {resolution!r}."
         raise ValueError(msg)
     if method in _FINDS_OUT_ITSELF and n_clusters is not None:
         msg = f"method={method!r} finds the number of clusters by itself; found n_clusters={n_clusters}."
         raise ValueError(msg)
-    if n_clusters is not None and not 1 <= n_clusters <= adata.n_obs:
-        msg = f"`n_clusters` must be between 1 and the number of cells ({adata.n_obs}); found {n_clusters}."
+    if n_clusters is not None and not (is_whole(n_clusters) and 1 <= n_clusters <= adata.n_obs):
+        msg = (
+            f"`n_clusters` must be a whole number between 1 and the number of cells ({adata.n_obs}); found "
+            f"{n_clusters!r}."
+        )
         raise ValueError(msg)
-    if n_neighbors < 2:
-        msg = f"`n_neighbors` must be at least 2; found {n_neighbors}."
+    if not is_whole(n_neighbors) or n_neighbors < 2:
+        msg = f"`n_neighbors` must be a whole number of at least 2; found {n_neighbors!r}."
         raise ValueError(msg)

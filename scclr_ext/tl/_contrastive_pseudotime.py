@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep, is_whole
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext._records import PSEUDOTIME, check_free
@@ -96,8 +96,8 @@ def contrastive_pseudotime(
     KeyError
         Where `use_rep`, `groupby` or the root is missing.
     ValueError
-        Where `n_neighbors` is below 2, there are fewer than five cells, the embedding holds NaN or infinite values, or
-        `uns[key_added]` is another kind of record, which would be lost.
+        Where `n_neighbors` is no whole number of at least 2, there are fewer than five cells, the embedding holds NaN
+        or infinite values, or `uns[key_added]` is another kind of record, which would be lost.
     TypeError
         Where `adata` is no AnnData.
 
@@ -135,8 +135,8 @@ def contrastive_pseudotime(
     check_free(adata, key_added, PSEUDOTIME)
     random_state = check_random_state(random_state)
     rep = get_rep(adata, use_rep)
-    if n_neighbors < 2:
-        msg = f"`n_neighbors` must be at least 2; found {n_neighbors}."
+    if not is_whole(n_neighbors) or n_neighbors < 2:
+        msg = f"`n_neighbors` must be a whole number of at least 2; found {n_neighbors!r}."
         raise ValueError(msg)
     if len(rep) < FEWEST_CELLS:
         msg = f"adata has {len(rep)} cells; an order needs at least {FEWEST_CELLS}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from importlib.metadata import version
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state, names
+from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state, is_whole, names
 from scclr_ext._docs import ADATA, COPY, doc_params
 from scclr_ext._records import ATTRIBUTION, check_free
 from scclr_ext._settings import report, settings
@@ -230,7 +229,7 @@ def _batches(adata: AnnData, batch_key: str | None) -> np.ndarray:
 
 def _check_counts(**options: int) -> None:
     for name, value in options.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        if not is_whole(value) or value < 1:
             msg = f"`{name}` must be a whole number of at least 1; found {value!r}."
             raise ValueError(msg)
 

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import FrozenInstanceError, fields, replace
 
+import numpy as np
 import pytest
 
 from scclr_ext.engine.config import MethodConfig
@@ -41,6 +42,29 @@ def test_what_cannot_work_is_refused_by_name(method, name, values) -> None:
     for value in values:
         with pytest.raises(ValueError, match=rf"^`{name}` of {type(valid).__name__} must be .*; found {value!r}\.$"):
             replace(valid, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("steps", 2.5, "a whole number"),
+        ("steps", "9", "a whole number"),
+        ("steps", True, "a whole number"),
+        ("batch_size", 32.0, "a whole number"),
+        ("n_neighbors", None, "a whole number"),
+        ("learning_rate", "0.1", "a number"),
+        ("temperature", None, "a number"),
+        ("gradient_clip", "1", "a number"),
+        ("warm_up", True, "a number"),
+    ],
+)
+def test_numbers_are_numbers(name, value, wanted) -> None:
+    with pytest.raises(ValueError, match=f"^`{name}` of MethodConfig must be {wanted}; found {value!r}.$"):
+        MethodConfig(**{"steps": 3, name: value})
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    MethodConfig(steps=np.int64(3), learning_rate=np.float32(0.1), temperature=1, gradient_clip=None)
 
 
 def test_too_few_epochs() -> None:

@@ -32,7 +32,21 @@ def test_the_order_of_auto(monkeypatch, cuda, mps, expected) -> None:
     assert [d.type for d in asked] == [expected], "it is tried out before a training starts"
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "", "xpu-3"])
+@pytest.mark.parametrize("name", ["gpu", "xpu-3"])
+def test_what_is_no_device_is_refused_in_few_words(name) -> None:
+    with pytest.raises(
+        ValueError, match=f"^`device='{name}'` is not available here .PyTorch knows no.* 'cuda' or 'mps'.$"
+    ):
+        device_of(name)
+
+
+@pytest.mark.parametrize("name", [None, 3.5, ["cpu"]])
+def test_a_device_is_a_name(name) -> None:
+    with pytest.raises(TypeError, match="`device` must be a name such as 'auto'.*found"):
+        device_of(name)
+
+
+@pytest.mark.parametrize("name", ["cuda:99", ""])
 def test_what_is_not_there_is_refused_with_a_way_out(name) -> None:
     with pytest.raises(ValueError, match=rf"`device='{name}'` is not available here .*Use 'auto' or 'cpu'"):
         device_of(name)

@@ -106,6 +106,14 @@ def test_an_impossible_number_is_told(blobs, method) -> None:
     assert blobs.obs["clr_clusters"].nunique() == 3
 
 
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "mean-shift"])
+def test_one_cluster_needs_no_search(blobs, method) -> None:
+    """The graph is in three pieces: no resolution gives one cluster."""
+    contrastive_cluster(blobs, method=method, n_clusters=1)
+    assert blobs.obs["clr_clusters"].tolist() == ["0"] * blobs.n_obs
+    assert blobs.uns["clr_clusters"]["params"]["n_clusters"] == 1
+
+
 @pytest.mark.parametrize("method", [m for m in REP_METHODS if REP_METHODS[m].takes_k])
 def test_methods_on_the_embedding_give_any_number(blobs, method) -> None:
     contrastive_cluster(blobs, method=method, n_clusters=2)
@@ -430,8 +438,14 @@ def test_very_few_cells(blobs, method, n_cells) -> None:
 WRONG = {
     "no embedding": ({"use_rep": "nope"}, KeyError, r"use_rep='nope'.*found 'X_clr'.*contrastive_embed"),
     "method": ({"method": "magic"}, ValueError, "`method` 'magic'; choose one of 'leiden'.*'spectral'"),
-    "resolution 0": ({"resolution": 0.0}, ValueError, "`resolution` must be positive; found 0"),
-    "resolution NaN": ({"resolution": float("nan")}, ValueError, "`resolution` must be positive; found nan"),
+    "resolution 0": ({"resolution": 0.0}, ValueError, "`resolution` must be a positive number; found 0"),
+    "resolution NaN": ({"resolution": float("nan")}, ValueError, "`resolution` must be a positive number; found nan"),
+    "resolution in words": ({"resolution": "1"}, ValueError, "`resolution` must be a positive number; found '1'"),
+    "a resolution without end": ({"resolution": float("inf")}, ValueError, "`resolution` must be.*found inf"),
+    "clusters in words": ({"n_clusters": "3"}, ValueError, "`n_clusters` must be a whole number.*found '3'"),
+    "half a cluster": ({"n_clusters": 2.5}, ValueError, r"`n_clusters` must be a whole number.*found 2\.5"),
+    "yes to clusters": ({"n_clusters": True}, ValueError, "`n_clusters` must be a whole number.*found True"),
+    "half a neighbour": ({"n_neighbors": 7.5}, ValueError, r"`n_neighbors` must be a whole number.*found 7\.5"),
     "resolution of kmeans": (
         {"method": "kmeans", "n_clusters": 3, "resolution": 1.0},
         ValueError,

@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 import scclr_ext as clr
-from scclr_ext.engine.methods import ClearConfig, ScclrConfig
+from scclr_ext.engine.methods import METHODS, ClearConfig, ScclrConfig
 from scclr_ext.tl import _gene_attribution, contrastive_embed, gene_attribution
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust:UserWarning")
@@ -274,7 +274,8 @@ def test_interruption_changes_nothing(embedded, monkeypatch, stage, error) -> No
 
 
 def test_too_few_points_are_said(embedded) -> None:
-    contrastive_embed(embedded, "contrastive-sc", preset="code", n_steps=60, learning_rate=0.01, **QUICK)
+    config = METHODS["contrastive-sc"].presets["code"]
+    contrastive_embed(embedded, config, n_steps=60, learning_rate=0.01, **QUICK)
     with pytest.warns(UserWarning, match=r"miss the change they should sum to by \d+%; raise `n_steps`") as caught:
         attribute(embedded, n_steps=1)
     assert Path(caught[0].filename).name == Path(__file__).name
