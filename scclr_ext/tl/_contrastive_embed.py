@@ -17,6 +17,7 @@ from scclr_ext.engine.diagnostics import find_collapse
 from scclr_ext.engine.methods import resolve
 from scclr_ext.engine.run import run
 from scclr_ext.tl._model_input import read_model_input
+from scclr_ext.tl._published import warn_of_other_recipe
 from scclr_ext.tl._record import embedding_record
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def contrastive_embed(
     Warns
     -----
     UserWarning
-        Where the embedding has collapsed, or the loss stayed at chance.
+        Where the embedding has collapsed, or the loss stayed at chance. Or where a published preset is asked for, and
+        :func:`scclr_ext.pp.contrastive_preprocess` was told another method's recipe.
 
     Notes
     -----
@@ -183,6 +185,8 @@ def contrastive_embed(
         msg = "`resume=True` needs `checkpoint_dir`, the folder that the interrupted training was saved in."
         raise ValueError(msg)
     data = read_model_input(adata, layer=layer, mask_var=mask_var, batch_key=batch_key)
+    if preset is not None:
+        warn_of_other_recipe(adata, choice, data)
 
     started = time.perf_counter()
     result = run(

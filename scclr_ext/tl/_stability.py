@@ -6,7 +6,6 @@ import time
 import warnings
 from importlib.metadata import version
 from itertools import combinations
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, names
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, is_whole, names
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
@@ -27,6 +26,7 @@ from scclr_ext.tl._contrastive_cluster import _check_options
 from scclr_ext.tl._contrastive_embed import _with_options
 from scclr_ext.tl._model_input import read_model_input
 from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS
+from scclr_ext.tl._published import warn_of_other_recipe
 from scclr_ext.tl._repeat import Recorded, recorded_embedding
 from scclr_ext.tl._stability_run import ClusterOptions, SeedRun, run_once
 
@@ -137,7 +137,8 @@ def stability(
     Warns
     -----
     UserWarning
-        Where the embedding of a run has collapsed, or its loss stayed at chance.
+        Where the embedding of a run has collapsed, or its loss stayed at chance. Or where a published preset is asked
+        for, and :func:`scclr_ext.pp.contrastive_preprocess` was told another method's recipe.
 
     See Also
     --------
@@ -179,7 +180,7 @@ def stability(
     keys = _keys.stability_keys(key_added)
     check_free(adata, keys.uns, STABILITY)
     random_state = check_random_state(random_state)
-    if isinstance(n_seeds, bool) or not isinstance(n_seeds, Integral) or n_seeds < 2:
+    if not is_whole(n_seeds) or n_seeds < 2:
         msg = f"`n_seeds` must be a whole number of at least 2; found {n_seeds!r}."
         raise ValueError(msg)
     options = ClusterOptions(cluster_method, resolution, n_clusters, n_neighbors)
@@ -199,6 +200,8 @@ def stability(
         early_stopping=early_stopping,
     )
     data = read_model_input(adata, layer=what.layer, mask_var=what.mask_var, batch_key=what.batch_key)
+    if preset is not None:
+        warn_of_other_recipe(adata, what.choice, data)
 
     started = time.perf_counter()
     show = settings.progress if progress is None else progress

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import runpy
+import warnings
 from pathlib import Path
 
 import anndata as ad
@@ -108,6 +109,27 @@ def test_the_record(logged, method) -> None:
     assert set(history) >= {"epoch", "loss", "learning_rate", "alignment", "uniformity", "effective_rank"}
     assert all(np.isfinite(column).all() for column in history.values())
     assert 0 < record["seconds"] < 60
+
+
+@pytest.mark.parametrize("preset", ["paper", "code", None])
+@pytest.mark.parametrize("recipe", ["clear", "scclr", "contrastive-sc"])
+def test_a_published_preset_wants_its_own_genes(counts, recipe, preset) -> None:
+    clr.pp.contrastive_preprocess(counts, recipe, n_top_genes=40)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        embed(counts, "contrastive-sc", preset=preset)
+        clr.tl.stability(
+            counts, "contrastive-sc", preset=preset, n_seeds=2, n_steps=1, resolution=1.0, device="cpu", progress=False
+        )
+    said = [w for w in caught if "this is not what was published" in str(w.message)]
+    assert len(said) == (2 if preset and recipe != "contrastive-sc" else 0)
+    assert all(Path(w.filename).name == Path(__file__).name for w in said)
+    assert all("contrastive_preprocess(adata, 'contrastive-sc')" in str(w.message) for w in said)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*published")
+        embed(counts, "contrastive-sc", preset=preset, mask_var=None)  # of one's own choice
+        if recipe != "contrastive-sc":
+            embed(counts, "clear", preset=preset)  # scclr's recipe is the same
 
 
 def test_a_preset_as_it_is_keeps_its_name(logged) -> None:
