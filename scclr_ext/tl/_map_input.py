@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from scclr_ext.io import Model
 
+_HINT = 0.1
+"""Share of the model's genes that another spelling has to find before it is suggested: a few match by chance."""
 _SAME = 1e-3
 """Library sizes that differ by less are taken for one."""
 
@@ -33,6 +35,8 @@ class QueryInput(NamedTuple):
     units: str
     rescaled: float
     """Library size that the query's cells were brought to; 0 where it was left as it was."""
+    empty: np.ndarray
+    """Whether a cell has nothing at all in these genes, shape ``(cells,)``."""
     doubtful: bool
     """Whether it was left although it may be another than the reference's: it could not be told."""
 
@@ -57,22 +61,23 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
         )
         raise ValueError(msg)
     part: Any = values[:, columns[places]]
+    empty = library_sizes(part) == 0
     missing = model.genes[columns < 0]
     if units != "log-normalized":
         part = part.copy()
         log_normalize(part, size_factors(library_sizes(values), target_sum).factor)
-        return QueryInput(part, places, missing, units, target_sum, doubtful=False)
+        return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
     cells = some_cells(values)
     check_logarithms(adata, cells, layer=layer, where=where)
     sizes = linear_sizes(cells)
     same = bool((np.abs(sizes[sizes > 0] - target_sum) < _SAME * target_sum).all())
     found = common_size(sizes)
     if same or not found or not target_sum:
-        return QueryInput(part, places, missing, units, 0.0, doubtful=bool(target_sum) and not same)
+        return QueryInput(part, places, missing, units, 0.0, empty, doubtful=bool(target_sum) and not same)
     part = part.copy()
     stored = part.data if sparse.issparse(part) else part
     np.log1p(np.expm1(stored) * np.float32(target_sum / found), out=stored)
-    return QueryInput(part, places, missing, units, target_sum, doubtful=False)
+    return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
 
 
 def _too_few(adata: AnnData, genes: np.ndarray, n_shared: int, min_overlap: float) -> str:
@@ -87,10 +92,11 @@ def _too_few(adata: AnnData, genes: np.ndarray, n_shared: int, min_overlap: floa
             n_there = len(wanted & set(adata.var[column].astype(str)))
             if n_there > max(2 * n_shared, min_overlap * len(genes)):
                 return f"{message} adata.var[{column!r}] has {n_there} of them: set adata.var_names to it."
+    many = max(2 * n_shared, _HINT * len(genes))
     lower = {gene.lower() for gene in wanted}
-    if len(lower & {name.lower() for name in adata.var_names}) > 2 * n_shared:
+    if len(lower & {name.lower() for name in adata.var_names}) > many:
         return f"{message} Many differ in upper and lower case only: another species?"
     bare = {gene.split(".")[0] for gene in wanted}
-    if len(bare & {name.split(".")[0] for name in adata.var_names}) > 2 * n_shared:
+    if len(bare & {name.split(".")[0] for name in adata.var_names}) > many:
         return f"{message} Many differ in the version behind the dot only: remove it."
     return f"{message} Name the genes as the reference does."

@@ -107,7 +107,8 @@ def map_query(
     `uns["clr_mapping"]`
         The parameters; the genes that were missing; how many held-out reference cells got their own label back.
 
-    The last four need reference cells (or, for the label and the confidence, labelled ones).
+    The columns need reference cells (or, for the label and the confidence, labelled ones). A cell without a count in
+    any of the model's genes has no label and no novelty (both missing), the confidence 0, and is novel.
 
     Raises
     ------
@@ -183,7 +184,7 @@ def map_query(
         rng = np.random.default_rng(random_state)
         if batches is not None:
             rep, n_pairs = shift_batches(cells.embedding, rep, batches, n_neighbors, rng)
-        found = assess(cells, rep, n_neighbors=n_neighbors, quantile=novelty_quantile, rng=rng)
+        found = assess(cells, rep, n_neighbors=n_neighbors, quantile=novelty_quantile, rng=rng).without(query.empty)
         _warn_if_apart(found.novelty)
 
     columns = _columns(found, cells, keys)
@@ -201,7 +202,7 @@ def map_query(
     report(
         f"{len(query.places)} of the model's {len(model.genes)} genes were found; added obsm[{keys.obsm!r}]"
         + "".join(f", obs[{name!r}]" for name in columns)
-        + (f"; {float((found.novelty > 1).mean()):.1%} of the cells are unlike the reference" if found else "")
+        + (f"; {float(found.novel.mean()):.1%} of the cells are unlike the reference" if found else "")
     )
     return target if copy else None
 
@@ -267,7 +268,7 @@ def _columns(found: Assessment | None, cells: Reference | None, keys: _keys.Mapp
     if found.codes is not None:
         columns[keys.label] = pd.Categorical.from_codes(found.codes, categories=list(cells.labels))
         columns[keys.confidence] = found.confidence
-    return columns | {keys.novelty: found.novelty, keys.novel: found.novelty > 1}
+    return columns | {keys.novelty: found.novelty, keys.novel: found.novel}
 
 
 def _colors(reference: Any, cells: Reference | None) -> Any:
@@ -285,6 +286,7 @@ def _record(
             "n_neighbors": n_neighbors,
             "n_genes": len(model.genes),
             "n_shared": len(query.places),
+            "n_empty": int(query.empty.sum()),
             "units": query.units,
             "target_sum": query.rescaled,
         },

@@ -119,9 +119,20 @@ class Assessment(NamedTuple):
     codes: np.ndarray | None
     confidence: np.ndarray | None
     novelty: np.ndarray
+    novel: np.ndarray
+    """Whether it is above 1."""
     held_out: dict[str, float | int]
     """How held-out reference cells fared: how many there were, which share got its own label back, the mean of their
     confidence, the limit of novelty in units of the score, and the two numbers of the calibration."""
+
+    def without(self, empty: np.ndarray) -> Assessment:
+        """Take back what was said about cells of which nothing is known: an empty cell lies somewhere, too."""
+        return self._replace(
+            codes=None if self.codes is None else np.where(empty, -1, self.codes),
+            confidence=None if self.confidence is None else np.where(empty, 0.0, self.confidence),
+            novelty=np.where(empty, np.nan, self.novelty),
+            novel=self.novel | empty,
+        )
 
 
 def assess(
@@ -156,7 +167,7 @@ def assess(
     novelty = strangeness(around, usual) / limit
     told: dict[str, float | int] = {"n_cells": len(held), "novelty_limit": limit}
     if not reference.labels:
-        return Assessment(None, None, novelty, told)
+        return Assessment(None, None, novelty, novelty > 1, told)
 
     known = np.flatnonzero(reference.codes >= 0)
     codes, n_labels = reference.codes[known], len(reference.labels)
@@ -174,7 +185,7 @@ def assess(
         "smoothing": calibration.smoothing,
         "sharpness": calibration.sharpness,
     }
-    return Assessment(probabilities.argmax(axis=1), probabilities.max(axis=1), novelty, told)
+    return Assessment(probabilities.argmax(axis=1), probabilities.max(axis=1), novelty, novelty > 1, told)
 
 
 def _some(n: int, rng: np.random.Generator) -> np.ndarray:

@@ -266,10 +266,30 @@ def test_a_library_size_that_cannot_be_told(query, reference) -> None:
     np.testing.assert_allclose(part.obsm["X_clr"], embedding(other, reference), atol=1e-5)  # as they are
 
 
-def test_an_empty_cell(query, reference) -> None:
-    query.X = sparse.csr_matrix(query.X.toarray() * (np.arange(60) != 5)[:, None])
+@pytest.mark.parametrize("units", ["counts", "logs"])
+def test_an_empty_cell_has_no_label(query, reference, units) -> None:
+    whole = map_query(query, reference, labels="group", device="cpu", copy=True)
+    values = query.X.toarray()
+    values[5] = 0
+    values[7, query.var_names.isin(get_model(reference).genes)] = 0  # it has other genes, which tell nothing
+    query.X = sparse.csr_matrix(values)
+    if units == "logs":
+        import scanpy as sc
+
+        with pytest.warns(UserWarning, match="zero counts"):
+            sc.pp.normalize_total(query, target_sum=reference_size(reference))
+        sc.pp.log1p(query)
     map_query(query, reference, labels="group", device="cpu")
     assert np.isfinite(query.obsm["X_clr"]).all()
+    empty = np.isin(np.arange(60), [5, 7])
+    assert (query.obs["clr_label"].isna() == empty).all()
+    assert (query.obs["clr_novelty"].isna() == empty).all()
+    assert query.obs.loc[empty, "clr_novel"].all()
+    assert (query.obs.loc[empty, "clr_confidence"] == 0).all()
+    assert query.uns["clr_mapping"]["params"]["n_empty"] == 2
+    pd.testing.assert_frame_equal(query.obs[COLUMNS][~empty], whole.obs[COLUMNS][~empty], atol=1e-3)
+    scores = clr.get.scores_by_group(query, ["clr_novelty", "clr_confidence"], "batch")
+    assert scores["mean"].notna().all()
 
 
 # Genes
@@ -323,6 +343,15 @@ def test_no_genes_at_all(query, reference) -> None:
     query.var_names = [f"x{i}" for i in range(300)]
     with pytest.raises(ValueError, match="Name the genes as the reference does"):
         map_query(query, reference, min_overlap=0)
+
+
+def test_a_chance_match_is_no_hint(query, reference) -> None:
+    names = [f"x{i}" for i in range(300)]
+    names[0] = f"{get_model(reference).genes[0]}.7"
+    names[1] = get_model(reference).genes[1].upper()
+    query.var_names = names
+    with pytest.raises(ValueError, match="Name the genes as the reference does"):
+        map_query(query, reference)
 
 
 @pytest.mark.parametrize(
