@@ -43,7 +43,8 @@ def select_genes(
 
     Returns
     -------
-    A row per gene with `highly_variable` and the statistics behind it (NaN where a gene was not eligible).
+    A row per gene with `highly_variable` and the statistics behind it (NaN where a gene was not eligible, or where
+    the dispersions of its bin are all the same).
 
     Raises
     ------
@@ -60,9 +61,7 @@ def select_genes(
         raise ValueError(msg)
 
     table = pd.DataFrame(index=var.index, columns=_COLUMNS, dtype=float)
-    if n_top_genes >= eligible.sum():
-        table["highly_variable"] = eligible
-        return table
+    everything = n_top_genes >= eligible.sum()
     # Dispersion within a batch of one or two cells, or of cells that are all alike, is undefined or noise.
     usable = (moments.n >= _MIN_BATCH) & _varies(moments)[:, eligible].any(axis=1)
     if len(moments.n) > 1 and usable.any():
@@ -72,13 +71,13 @@ def select_genes(
         )
     else:
         ranked = rank_genes(whole.mean[0, eligible], whole.variance[0, eligible], n_top_genes)
-    if ranked["dispersions_norm"].isna().all():
+    if not everything and ranked["dispersions_norm"].isna().all():
         msg = "No gene of adata can be chosen: all have the same dispersion. Check the values, or allow more genes."
         raise ValueError(msg)
     for column in _COLUMNS[1:]:
         table.loc[eligible, column] = ranked[column].to_numpy()
     table["highly_variable"] = False
-    table.loc[eligible, "highly_variable"] = ranked["highly_variable"].to_numpy(dtype=bool)
+    table.loc[eligible, "highly_variable"] = True if everything else ranked["highly_variable"].to_numpy(dtype=bool)
     return table
 
 

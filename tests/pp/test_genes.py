@@ -44,6 +44,25 @@ def test_statistics_by_hand(kind) -> None:
     assert table.index.equals(VAR.index)
 
 
+@pytest.mark.parametrize("codes", [None, np.arange(50) % 2])
+def test_statistics_are_there_where_all_genes_are_wanted(codes) -> None:
+    values = LOGGED.copy()
+    values[:, 0] = 0
+    some, every = (select_genes(values, VAR, n, codes=codes, mask_genes=None) for n in (10, 60))
+    statistics_ = ["means", "dispersions", "dispersions_norm"]
+    pd.testing.assert_frame_equal(every[statistics_], some[statistics_])
+    assert every[statistics_].notna().all(axis=1).tolist() == [False] + [True] * 59
+    assert every["highly_variable"].tolist() == [False] + [True] * 59
+
+
+@pytest.mark.parametrize("n_genes", [1, 2])
+def test_all_of_very_few_genes(n_genes) -> None:
+    few = np.repeat(LOGGED[:, -1:], n_genes, axis=1)  # of one dispersion
+    table = select_genes(few, VAR[:n_genes], 5, codes=None, mask_genes=None)
+    assert table["highly_variable"].all()
+    assert table[["means", "dispersions"]].notna().all(axis=None)
+
+
 @pytest.mark.parametrize("kind", [np.array, sparse.csr_matrix])
 def test_a_gene_needs_two_cells(kind) -> None:
     values = LOGGED.copy()
