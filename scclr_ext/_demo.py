@@ -33,19 +33,20 @@ def demo(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     data = args.out / "embedded.h5ad"
     adata.write_h5ad(data)
-    colors = [_keys.CLUSTERS_OBS, *(key for key in ("bulk_labels", args.batch_key) if key in adata.obs)]
+    clusters_key = _keys.clusters_key(args.key_added)
+    colors = [clusters_key, *(key for key in ("bulk_labels", args.batch_key) if key in adata.obs)]
     figures = {
-        "embedding_qc.png": scclr_ext.pl.embedding_qc(adata, key=keys.uns, return_fig=True),
+        "embedding_qc.png": scclr_ext.pl.embedding_qc(adata, key=keys.uns, cluster_key=clusters_key, return_fig=True),
         "umap.png": sc.pl.umap(adata, color=colors, frameon=False, wspace=0.35, show=False, return_fig=True),
     }
-    if "sweep" in adata.uns[_keys.CLUSTERS_OBS]:
-        figures["resolution_sweep.png"] = scclr_ext.pl.resolution_sweep(adata, return_fig=True)
+    if "sweep" in adata.uns[clusters_key]:
+        figures["resolution_sweep.png"] = scclr_ext.pl.resolution_sweep(adata, key=clusters_key, return_fig=True)
     for name, figure in figures.items():
         figure.savefig(args.out / name, dpi=_DPI, bbox_inches="tight")
     files = [data, *(args.out / name for name in figures)]
 
     record = adata.uns[keys.uns]["params"]
-    clusters = adata.obs[_keys.CLUSTERS_OBS].cat.categories
+    clusters = adata.obs[clusters_key].cat.categories
     print(
         f"\ncells          {adata.n_obs}\n"
         f"genes used     {record['n_genes']} of {adata.n_vars}\n"

@@ -36,6 +36,11 @@ class EmbeddingKeys(NamedTuple):
     uns: str
 
 
+def clusters_key(key_added: str | None) -> str:
+    """Where the command line writes the clusters of an embedding: those of another one stay."""
+    return CLUSTERS_OBS if key_added is None else f"{key_added}_clusters"
+
+
 def embedding_keys(key_added: str | None) -> EmbeddingKeys:
     """Scanpy's rule: the default names without `key_added`, the same name in both places with it."""
     if key_added is None:

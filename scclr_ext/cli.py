@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,7 @@ def analyse(adata: AnnData, args: argparse.Namespace) -> None:
             resolution=args.resolution,
             n_clusters=args.n_clusters,
             batch_key=args.batch_key,
+            key_added=_keys.clusters_key(args.key_added),
             random_state=args.random_state,
         )
 
@@ -99,9 +101,7 @@ def read(path: Path) -> AnnData:
 
 
 def _embed(args: argparse.Namespace) -> None:
-    if not args.output.parent.is_dir():  # told now, not after the training
-        msg = f"there is no folder {args.output.parent} to write {args.output.name} to; make it first."
-        raise FileNotFoundError(msg)
+    _check_output(args.output)  # told now, not after the training
     adata = read(args.input)
     analyse(adata, args)
     if _rank() > 0:
@@ -114,6 +114,21 @@ def _embed(args: argparse.Namespace) -> None:
     finally:
         partial.unlink(missing_ok=True)
     print(f"{adata.n_obs} cells written to {args.output}")
+
+
+def _check_output(path: Path) -> None:
+    if path.is_dir():
+        msg = f"{path} is a folder; name the .h5ad file to write, for one {path / 'embedded.h5ad'}."
+        raise IsADirectoryError(msg)
+    if path.suffix == ".zarr":
+        msg = f"{path} would be an .h5ad file with the name of a zarr store; give a name that ends in .h5ad."
+        raise ValueError(msg)
+    if not path.parent.is_dir():
+        msg = f"there is no folder {path.parent} to write {path.name} to; make it first."
+        raise FileNotFoundError(msg)
+    if not os.access(path.parent, os.W_OK):
+        msg = f"nothing may be written to the folder {path.parent}; choose another one for {path.name}."
+        raise PermissionError(msg)
 
 
 @contextmanager
@@ -173,7 +188,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--layer", help="take the values from this layer")
     add("--batch-key", help="column of obs with the batch of each cell")
     add("--n-top-genes", type=int, help="genes the model sees")
-    add("--key-added", help="write to this key instead of X_clr")
+    add("--key-added", help="write to this key instead of X_clr, and the clusters to KEY_ADDED_clusters")
     add("--early-stopping", action="store_true", help="end the training once the embedding has settled")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--n-epochs", type=int, help="train for this many passes over the cells")

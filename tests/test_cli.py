@@ -65,13 +65,24 @@ def test_embed_is_the_functions_one_after_the_other(file, tmp_path) -> None:
     clr.tl.contrastive_embed(
         adata, "contrastive-sc", n_epochs=1, key_added="foo", random_state=5, device="cpu", progress=False
     )
-    clr.tl.contrastive_cluster(adata, use_rep="foo", n_clusters=2, random_state=5)
+    clr.tl.contrastive_cluster(adata, use_rep="foo", n_clusters=2, key_added="foo_clusters", random_state=5)
     out = tmp_path / "out.h5ad"
     options = ["--method", "contrastive-sc", "--n-epochs", "1", "--key-added", "foo", "--random-state", "5"]
     assert run("embed", file, out, *options, "--n-clusters", "2", "--device", "cpu", "--quiet") == 0
     done = ad.read_h5ad(out)
     np.testing.assert_array_equal(done.obsm["foo"], adata.obsm["foo"])
-    assert done.obs["clr_clusters"].tolist() == adata.obs["clr_clusters"].tolist()
+    assert done.obs["foo_clusters"].tolist() == adata.obs["foo_clusters"].tolist()
+
+
+def test_a_second_embedding_leaves_the_clusters_of_the_first(file, tmp_path) -> None:
+    assert run("embed", file, file, *QUICK, "--quiet") == 0
+    first = ad.read_h5ad(file)
+    assert (
+        run("embed", file, file, "--no-preprocess", "--key-added", "foo", "--random-state", "1", *QUICK, "--quiet") == 0
+    )
+    both = ad.read_h5ad(file)
+    assert {"clr_clusters", "foo_clusters"} <= set(both.obs) & set(both.uns)
+    assert freeze(both.obs["clr_clusters"]) == freeze(first.obs["clr_clusters"])
 
 
 def test_only_embed_what_is_ready(counts, tmp_path) -> None:
@@ -140,9 +151,29 @@ def test_files_that_are_not_there_or_no_h5ad(file, tmp_path, capsys) -> None:
     assert run("embed", file, tmp_path / "nowhere" / "out.h5ad") == 2
     assert "nowhere to write out.h5ad to; make it first" in one_line(capsys)
     (tmp_path / "folder").mkdir()
-    assert run("embed", file, tmp_path / "folder", *QUICK, "--quiet") == 2
-    one_line(capsys)
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_where_nothing_can_be_written_nothing_is_trained(file, tmp_path, capsys, monkeypatch) -> None:
+    def fail(*args, **kwargs):
+        raise AssertionError
+
+    monkeypatch.setattr("scclr_ext.cli.read", fail)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "old.zarr").mkdir()
+    for output, message in (
+        ("folder", "folder is a folder; name the .h5ad file to write"),
+        (".", "is a folder"),
+        ("old.zarr", "is a folder"),
+        ("new.zarr", "new.zarr would be an .h5ad file with the name of a zarr store; give"),
+        ("nowhere/out.h5ad", "there is no folder nowhere to write out.h5ad to; make it first"),
+    ):
+        assert run("embed", file, output) == 2
+        assert message in one_line(capsys)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert run("embed", file, "folder/out.h5ad") == 2
+    assert "nothing may be written to the folder folder; choose" in one_line(capsys)
 
 
 @pytest.mark.parametrize("stage", ["scclr_ext.engine.run.fit", "anndata.AnnData.write_h5ad"])
@@ -206,7 +237,7 @@ def test_the_module_runs(tmp_path) -> None:
 # The demo
 
 
-def check_demo(folder: Path, said: str, n_cells: int) -> ad.AnnData:
+def check_demo(folder: Path, said: str, n_cells: int, clusters_key: str = "clr_clusters") -> ad.AnnData:
     assert sorted(path.name for path in folder.iterdir()) == ["embedded.h5ad", "embedding_qc.png", "umap.png"]
     for name in ("embedding_qc.png", "umap.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
@@ -215,7 +246,7 @@ def check_demo(folder: Path, said: str, n_cells: int) -> ad.AnnData:
     assert done.obsm["X_umap"].shape == (n_cells, 2)
     summary = dict(line.split(maxsplit=1) for line in said.splitlines()[-5:-4] + said.splitlines()[-3:])
     assert summary["cells"] == str(n_cells)
-    assert summary["clusters"] == str(done.obs["clr_clusters"].nunique())
+    assert summary["clusters"] == str(done.obs[clusters_key].nunique())
     assert float(summary["seconds"]) > 0
     assert all(str(folder / path.name) in summary["files"] for path in folder.iterdir())
     return done
@@ -233,7 +264,7 @@ def test_demo_on_the_cells_of_scanpy(tmp_path, monkeypatch, capsys) -> None:
 def test_demo_on_a_file(file, tmp_path, capsys) -> None:
     out = tmp_path / "deep" / "results"
     assert run("demo", file, "--out", out, "--batch-key", "batch", "--key-added", "foo", *QUICK, "--quiet") == 0
-    done = check_demo(out, capsys.readouterr().out, 80)
+    done = check_demo(out, capsys.readouterr().out, 80, "foo_clusters")
     assert done.uns["foo"]["params"]["batch_key"] == "batch"
 
 
