@@ -18,6 +18,7 @@ import scclr_ext as clr
 from benchmarks.papers._experiment import Method
 from benchmarks.quality import methods as quality
 from scclr_ext.engine.methods import METHODS
+from scclr_ext.engine.run import run
 
 if TYPE_CHECKING:
     from scclr_ext.engine.config import MethodConfig
@@ -73,8 +74,10 @@ def clear_as_run() -> Method:
         work = work[:, work.var["highly_variable"]].copy()
         sc.pp.scale(work, max_value=10)
         config = replace(METHODS["clear"].presets["code"], scale=False)
-        clr.tl.contrastive_embed(work, config, mask_var=None, random_state=seed, device="cpu", progress=False)
-        return work.obsm["X_clr"]
+        # The engine itself: contrastive_embed takes no values that are scaled already.
+        return run(
+            config, np.asarray(work.X, dtype=np.float32), random_state=seed, device="cpu", progress=False
+        ).embedding
 
     return Method(embed)
 
