@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Number of distinct clusters"),
     pytest.mark.filterwarnings("ignore:The contributions to"),
     pytest.mark.filterwarnings("ignore:The graphs hardly agree"),
-    pytest.mark.filterwarnings("ignore:.* of the query's cells are farther"),
+    pytest.mark.filterwarnings("ignore:.* of the query's cells (are farther|cannot be told)"),
 ]
 
 
