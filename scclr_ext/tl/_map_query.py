@@ -86,7 +86,8 @@ def map_query(
     device
         `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU.
     random_state
-        Seed for the choice of 10 000 reference cells to hold out, where there are more.
+        Seed for the choice of 10 000 reference cells to hold out, where there are more, and for what is approximate
+        with very many cells.
     {copy}
 
     Returns
@@ -148,6 +149,9 @@ def map_query(
     A cell's novelty is its mean distance to its neighbours over the mean distance of those to theirs, so that cells
     of dense and of scattered types compare. A type that the reference lacks but resembles (one T cell subset among
     others) is rarely told apart: see the documentation for figures.
+
+    Up to five billion pairs of a query's and a reference's cell all are compared. With more, a cell is compared with
+    those in the parts of the reference around it, and of the reference a sample says how dense its cells lie.
 
     Examples
     --------

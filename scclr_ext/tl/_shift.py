@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from scclr_ext.tl._transfer import directions, find_neighbors
+from scclr_ext.tl._neighborhoods import find_neighbors
+from scclr_ext.tl._transfer import directions
 
 _MOST_CELLS = 10_000
 _FEWEST_PAIRS = 30

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
+
+from scclr_ext.tl._neighborhoods import Neighborhoods, hold_out, look_up, usual_distances
 
 if TYPE_CHECKING:
     from scclr_ext.io import Reference
@@ -13,53 +14,10 @@ if TYPE_CHECKING:
 _TINY = float(np.finfo(np.float32).tiny)
 _HELD_OUT = 10_000
 """Reference cells that are held out: more change nothing."""
+_VOTERS = 100_000
+"""Query cells that are labelled at a time."""
 _SMOOTHING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _SHARPNESS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
-
-
-class Neighborhoods(NamedTuple):
-    """Distances to each cell's nearest reference cells and their places, nearest first: ``(cells, neighbours)``."""
-
-    distances: np.ndarray
-    places: np.ndarray
-
-
-def find_neighbors(rep: np.ndarray, cells: np.ndarray, n_neighbors: int) -> Neighborhoods:
-    """Find the nearest of the reference cells `rep` for each of `cells`; exactly, by brute force."""
-    search = NearestNeighbors(n_neighbors=min(n_neighbors, len(rep)), algorithm="brute").fit(rep)
-    return Neighborhoods(*search.kneighbors(cells))
-
-
-def hold_out(rep: np.ndarray, batches: np.ndarray, held: np.ndarray, n_neighbors: int) -> Neighborhoods:
-    """Treat reference cells as if they were new: each finds its neighbours among the others.
-
-    With batches, among the cells of other batches: new cells come from a new batch, too.
-
-    Parameters
-    ----------
-    rep
-        Reference cells, shape ``(cells, dimensions)``.
-    batches
-        Batch of each, integers from 0; all the same where there is but one.
-    held
-        Which cells to hold out.
-    n_neighbors
-        Neighbours wanted; fewer where there are fewer cells.
-    """
-    sizes = np.bincount(batches)
-    if (sizes > 0).sum() < 2:
-        k = min(n_neighbors, len(rep) - 1)
-        found = find_neighbors(rep, rep[held], k + 1)
-        own = found.places == held[:, None]
-        own[~own.any(axis=1), -1] = True  # of many cells in one place, itself was not found
-        return Neighborhoods(*(part[~own].reshape(len(held), k) for part in found))
-    k = min(n_neighbors, len(rep) - int(sizes.max()))
-    distances, places = np.empty((len(held), k), dtype=rep.dtype), np.empty((len(held), k), dtype=np.int64)
-    for batch in np.unique(batches[held]):
-        inside, others = batches[held] == batch, np.flatnonzero(batches != batch)
-        found = find_neighbors(rep[others], rep[held[inside]], k)
-        distances[inside], places[inside] = found.distances, others[found.places]
-    return Neighborhoods(distances, places)
 
 
 def vote(around: Neighborhoods, codes: np.ndarray, n_labels: int) -> np.ndarray:
@@ -151,18 +109,16 @@ def assess(
     quantile
         Share of held-out reference cells that are not novel.
     rng
-        Picks the cells to hold out, where there are many.
+        Picks the cells to hold out, where there are many, and starts an approximate search.
     """
     center = reference.embedding.mean(axis=0)
     rep, cells = directions(reference.embedding, center), directions(cells, center)
     n = len(rep)
     held = _some(n, rng)
-    around_held, around = hold_out(rep, reference.batches, held, n_neighbors), find_neighbors(rep, cells, n_neighbors)
+    around_held = hold_out(rep, reference.batches, held, n_neighbors, rng)
+    around = look_up(rep, cells, n_neighbors, rng)
     seen = np.union1d(around.places, around_held.places)
-    usual = np.empty(n, dtype=rep.dtype)
-    usual[held] = around_held.distances.mean(axis=1)
-    if len(rest := np.setdiff1d(seen, held)):
-        usual[rest] = hold_out(rep, reference.batches, rest, n_neighbors).distances.mean(axis=1)
+    usual = usual_distances(rep, reference.batches, seen, held, around_held, rng)
     limit = max(float(np.quantile(strangeness(around_held, usual), quantile)), _TINY)
     novelty = strangeness(around, usual) / limit
     told: dict[str, float | int] = {"n_cells": len(held), "novelty_limit": limit}
@@ -173,19 +129,24 @@ def assess(
     codes, n_labels = reference.codes[known], len(reference.labels)
     if len(known) < n:  # cells without a label have no vote
         held = _some(len(known), rng)
-        around_held = hold_out(rep[known], reference.batches[known], held, n_neighbors)
-        around = find_neighbors(rep[known], cells, n_neighbors)
+        around_held = hold_out(rep[known], reference.batches[known], held, n_neighbors, rng)
+        around = look_up(rep[known], cells, n_neighbors, rng)
     shares = vote(around_held, codes, n_labels)
     calibration = calibrate(shares, codes[held])
     held_probabilities = calibration.probabilities(shares)
-    probabilities = calibration.probabilities(vote(around, codes, n_labels))
+    chosen, confidence = np.empty(len(cells), dtype=np.int64), np.empty(len(cells))
+    for start in range(0, len(cells), _VOTERS):  # cells times labels would be large
+        part = slice(start, start + _VOTERS)
+        voted = vote(Neighborhoods(around.distances[part], around.places[part]), codes, n_labels)
+        probabilities = calibration.probabilities(voted)
+        chosen[part], confidence[part] = probabilities.argmax(axis=1), probabilities.max(axis=1)
     told |= {
         "accuracy": float((held_probabilities.argmax(axis=1) == codes[held]).mean()),
         "confidence": float(held_probabilities.max(axis=1).mean()),
         "smoothing": calibration.smoothing,
         "sharpness": calibration.sharpness,
     }
-    return Assessment(probabilities.argmax(axis=1), probabilities.max(axis=1), novelty, novelty > 1, told)
+    return Assessment(chosen, confidence, novelty, novelty > 1, told)
 
 
 def _some(n: int, rng: np.random.Generator) -> np.ndarray:

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scclr_ext.io import Reference
+from scclr_ext.tl import _neighborhoods
 from scclr_ext.tl import _transfer as module
+from scclr_ext.tl._neighborhoods import Neighborhoods
 from scclr_ext.tl._shift import shift_batches
-from scclr_ext.tl._transfer import Calibration, Neighborhoods, assess, calibrate, directions, hold_out, vote
+from scclr_ext.tl._transfer import Calibration, assess, calibrate, directions, vote
 
 
 def cells(n: int, seed: int = 0, d: int = 6) -> np.ndarray:
@@ -27,22 +29,7 @@ def a_reference(rep: np.ndarray, codes: np.ndarray, batches: np.ndarray | None =
     return Reference(rep, "label", tuple(f"l{i}" for i in range(codes.max() + 1)), codes.astype(np.int32), batches)
 
 
-@pytest.mark.parametrize("n_batches", [1, 3])
-def test_held_out_cells_do_not_see_themselves_nor_their_batch(n_batches) -> None:
-    rep, batches = cells(50), np.arange(50) % n_batches
-    held = np.arange(0, 50, 3)
-    found = hold_out(rep, batches, held, 7)
-    for i, cell in enumerate(held):
-        allowed = [j for j in range(50) if j != cell and (n_batches == 1 or batches[j] != batches[cell])]
-        distance = {j: np.linalg.norm(rep[j] - rep[cell]) for j in allowed}
-        nearest = sorted(allowed, key=distance.get)[:7]
-        assert sorted(found.places[i]) == sorted(nearest)
-        np.testing.assert_allclose(found.distances[i], [distance[j] for j in nearest], rtol=1e-3, atol=1e-3)
-
-
 def test_cells_in_one_place() -> None:
-    found = hold_out(np.zeros((20, 3), dtype=np.float32), np.zeros(20, dtype=int), np.arange(20), 5)
-    assert found.places.shape == (20, 5)
     result = assessed(a_reference(np.zeros((20, 3), dtype=np.float32), np.arange(20) % 2), np.zeros((4, 3), np.float32))
     assert np.isfinite(result.novelty).all()
     assert np.isfinite(result.confidence).all()
@@ -129,6 +116,38 @@ def test_large_references_are_sampled(monkeypatch) -> None:
     ratio = result.novelty / full.novelty  # only the limit differs
     assert np.ptp(ratio) < 1e-4
     assert 0.7 < ratio[0] < 1.4
+
+
+@pytest.mark.parametrize("n_batches", [1, 3])
+def test_very_many_cells_fare_as_when_all_are_compared(monkeypatch, n_batches) -> None:
+    rng = np.random.default_rng(0)
+    kinds, spread = np.eye(6)[:4] * 8, np.array([0.3, 1.0, 0.5, 1.5])
+    codes, batches = rng.integers(0, 4, 3000), rng.integers(0, n_batches, 3000).astype(np.int32)
+    rep = (kinds[codes] + spread[codes, None] * rng.normal(size=(3000, 6))).astype(np.float32)
+    truth = rng.integers(0, 4, 2000)
+    query = (kinds[truth] + spread[truth, None] * rng.normal(size=(2000, 6))).astype(np.float32)
+    query[:50] = np.eye(6)[5] * 8 + rng.normal(size=(50, 6))
+    reference = a_reference(rep, codes, batches)
+    monkeypatch.setattr(module, "_HELD_OUT", 500)
+    exact = assessed(reference, query)
+    monkeypatch.setattr(_neighborhoods, "_EXACT_PAIRS", 10**5)
+    found, again = assessed(reference, query), assessed(reference, query)
+    assert np.array_equal(found.novelty, again.novelty)
+    assert (found.codes == exact.codes)[50:].mean() > 0.99
+    assert ((found.novelty > 1) == (exact.novelty > 1)).mean() > 0.95
+    assert (found.novelty[:50] > 1).all()
+    assert abs((found.novelty > 1)[50:].mean() - 0.05) < 0.03
+
+
+def test_labels_are_the_same_however_many_cells_are_labelled_at_a_time(monkeypatch) -> None:
+    reference, query = a_reference(cells(300), np.arange(300) % 3), cells(100, 1)
+    expected, sizes, voted = assessed(reference, query), [], module.vote
+    monkeypatch.setattr(module, "_VOTERS", 30)
+    monkeypatch.setattr(module, "vote", lambda around, *rest: sizes.append(len(around.places)) or voted(around, *rest))
+    found = assessed(reference, query)
+    assert sizes == [300, 30, 30, 30, 10]
+    assert np.array_equal(found.codes, expected.codes)
+    assert np.array_equal(found.confidence, expected.confidence)
 
 
 @pytest.mark.parametrize("seed", range(4))
