@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ _CHUNK = 4_000_000
 _MOST_FRACTIONS = 30
 _MOST_ALONE = 10
 """Cells that are alone in their batches: fewer may be all that there are, in a query for one."""
+_MOST_PLACES = 2**31 - 1
+"""Values that may be stored in a sparse matrix whose row starts are integers of 32 bits."""
 
 
 def check_adata(adata: object) -> None:
@@ -60,18 +63,20 @@ def get_matrix(adata: AnnData, layer: str | None) -> Any:
 
 
 def _with_one_index_type(matrix: Any) -> Any:
-    """Return sparse rows whose places and row starts are integers of one size, with nothing large copied.
+    """Return sparse rows whose places and row starts are integers of one size, with nothing large copied if possible.
 
     anndata reads them as they are in the file, where the row starts may be larger. SciPy then turns all places into
-    the larger type whenever a few rows are taken.
+    the larger type whenever a few rows are taken: where the starts need it, this is done once, here.
     """
     if getattr(matrix, "format", "") != "csr" or not sparse.issparse(matrix):
         return matrix
-    kind = matrix.indices.dtype
-    if kind == matrix.indptr.dtype or matrix.nnz > np.iinfo(kind).max:
+    places, starts = matrix.indices.dtype, matrix.indptr.dtype
+    if places == starts:
         return matrix
-    container = sparse.csr_array if isinstance(matrix, sparse.sparray) else sparse.csr_matrix
-    return container((matrix.data, matrix.indices, matrix.indptr.astype(kind)), shape=matrix.shape)
+    kind = starts if matrix.nnz > _MOST_PLACES else places
+    same = copy(matrix)  # of the container; the arrays are shared
+    same.indices, same.indptr = matrix.indices.astype(kind, copy=False), matrix.indptr.astype(kind, copy=False)
+    return same
 
 
 def to_memory(matrix: Any, *, where: str) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:

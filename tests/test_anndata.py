@@ -95,6 +95,20 @@ def test_get_matrix_makes_places_and_row_starts_of_one_type_without_copying(coun
     assert abs(made - matrix).max() == 0
 
 
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array])
+def test_get_matrix_makes_places_as_large_as_row_starts_must_be(counts, monkeypatch, kind) -> None:
+    matrix = kind(counts.X)
+    matrix.indptr = matrix.indptr.astype(np.int64)
+    counts.X = matrix
+    monkeypatch.setattr(_anndata, "_MOST_PLACES", matrix.nnz - 1)
+    made = get_matrix(counts, None)
+    assert made.indices.dtype == made.indptr.dtype == np.int64
+    assert counts.X.indices.dtype == np.int32
+    assert type(made) is kind
+    assert np.shares_memory(made.data, counts.X.data)
+    assert abs(made - matrix).max() == 0
+
+
 def test_messages_list_ten_names_at_most(counts) -> None:
     for i in range(30):
         counts.obs[f"column{i}"] = i
