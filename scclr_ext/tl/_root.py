@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MEDOID_CELLS = 2000
+_CHUNK = 20_000
+"""Cells that are compared with those at a time."""
 
 
 def find_root(adata: AnnData, root: str | int, groupby: str | None, rep: np.ndarray) -> int:
@@ -53,5 +55,6 @@ def find_root(adata: AnnData, root: str | int, groupby: str | None, rep: np.ndar
 
 def _medoid(rep: np.ndarray, cells: NDArray[np.int64]) -> int:
     """Find the cell with the smallest sum of distances to the others, or to evenly spaced ones where they are many."""
-    some = cells[:: -(-len(cells) // _MEDOID_CELLS)]
-    return int(cells[pairwise_distances(rep[cells], rep[some]).sum(axis=1).argmin()])
+    some = rep[cells[:: -(-len(cells) // _MEDOID_CELLS)]]
+    parts = [cells[start : start + _CHUNK] for start in range(0, len(cells), _CHUNK)]
+    return int(cells[np.concatenate([pairwise_distances(rep[part], some).sum(axis=1) for part in parts]).argmin()])
