@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from scclr_ext.engine.source import Rows
 
 
+_OF_EACH_GROUP, _MOST_ROWS = 8, 2**12
+
+
 class InMemory:
     """Rows of a matrix that is in memory."""
 
@@ -65,9 +68,9 @@ def hold(matrix: Rows, cells: NDArray[np.int64], max_bytes: float, *, progress: 
     return Held(stack(parts), n)
 
 
-def pieces_of(cells: NDArray[np.int64], n_genes: int) -> list[NDArray[np.int64]]:
-    """Cut ascending cells to pieces of a size that is read at a time."""
-    step = block_rows(n_genes)
+def pieces_of(cells: NDArray[np.int64], n_genes: int, n_groups: int = 1) -> list[NDArray[np.int64]]:
+    """Cut ascending cells to pieces of a size that is read at a time: with many groups larger, to have some of each."""
+    step = max(block_rows(n_genes), min(_OF_EACH_GROUP * n_groups, _MOST_ROWS))
     return [cells[start : start + step] for start in range(0, len(cells), step)]
 
 

@@ -65,8 +65,8 @@ def normalize(
     if units != "log-normalized":
         factor, used = size_factors(sizes, target_sum)
         log_normalize(values, factor)
-    rows, moments = InMemory(values), _moments(values.shape[1], codes)
-    for piece in pieces_of(np.arange(len(sizes)), values.shape[1]):
+    rows, moments = InMemory(values), Moments(values.shape[1], _n_groups(codes))
+    for piece in pieces_of(np.arange(len(sizes)), values.shape[1], _n_groups(codes)):
         _add(moments, rows.read(piece), None if codes is None else codes[piece])
     return Gathered(units, sizes, used, moments)
 
@@ -88,12 +88,12 @@ def gather(
         Text of a progress bar.
     """
     rows.look()
-    pieces = pieces_of(np.arange(rows.shape[0]), rows.shape[1])
+    pieces = pieces_of(np.arange(rows.shape[0]), rows.shape[1], _n_groups(codes))
     sizes = np.zeros(rows.shape[0])
     while True:
         logged = rows.seen.units == "log-normalized"
         known = logged or target_sum is not None
-        moments = _moments(rows.shape[1], codes)
+        moments = Moments(rows.shape[1], _n_groups(codes))
         for piece, block in zip(pieces, prefetch(rows.read, pieces, description=description), strict=True):
             if rows.seen.units == "scaled":
                 return Gathered("scaled", sizes, 0.0, moments)
@@ -111,8 +111,8 @@ def gather(
             target_sum = size_factors(sizes, None).target_sum
 
 
-def _moments(n_genes: int, codes: NDArray[np.int64] | None) -> Moments:
-    return Moments(n_genes, 1 if codes is None else int(codes.max()) + 1)
+def _n_groups(codes: NDArray[np.int64] | None) -> int:
+    return 1 if codes is None else int(codes.max()) + 1
 
 
 def _add(

@@ -75,6 +75,14 @@ def test_pieces_cover_everything_in_order() -> None:
     assert max(map(len, pieces_of(np.arange(50), 7))) == 8
 
 
+def test_pieces_are_larger_where_there_are_many_groups(monkeypatch) -> None:
+    assert max(map(len, pieces_of(np.arange(50), 7, n_groups=3))) == 24
+    monkeypatch.setattr(module, "_MOST_ROWS", 20)
+    pieces = pieces_of(np.arange(50), 7, n_groups=10**6)
+    assert [len(piece) for piece in pieces] == [20, 20, 10]
+    assert np.concatenate(pieces).tolist() == list(range(50))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_stacked(kind) -> None:
     parts = [kind(VALUES[:3]), kind(VALUES[3:20]), kind(VALUES[20:])]
