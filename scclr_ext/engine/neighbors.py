@@ -22,6 +22,7 @@ _FEWEST = 100
 """Of each batch, where it has that many."""
 _PAIRS_PER_CELL = 300
 """Neighbours looked up per cell over all other batches; with many batches each contributes fewer."""
+_PAIRS_AT_A_TIME = 3 * 10**7
 _TWICE_AS_FAR = 2.0
 
 
@@ -117,15 +118,33 @@ def sample_of_each(batches: np.ndarray, n_cells: int, random_state: int) -> NDAr
 def _across(
     rep: np.ndarray, codes: np.ndarray, own: NDArray[np.int64], others: NDArray[np.int64], k: int
 ) -> sparse.csr_array:
-    """Distances from each of its own cells to the `k` nearest of the others in every batch that is not the cell's."""
+    """Distances from each of its own cells to the `k` nearest of the others in every batch that is not the cell's.
+
+    With so many batches that these are more than `_PAIRS_PER_CELL`, to the nearest of them.
+    """
+    names = np.unique(codes)
+    batches = [others[codes[others] == name] for name in names]
+    searches = [NearestNeighbors(n_neighbors=min(k, len(inside))).fit(rep[inside]) for inside in batches]
+    stops = np.cumsum([search.n_neighbors for search in searches])
+    # All cells at a time, or so few that what is looked up of them before the nearest are taken needs little memory.
+    step = len(own) if stops[-1] <= _PAIRS_PER_CELL + k else max(1, _PAIRS_AT_A_TIME // int(stops[-1]))
     rows, columns, distances = [], [], []
-    for code in np.unique(codes):
-        outside, inside = own[codes[own] != code], others[codes[others] == code]
-        search = NearestNeighbors(n_neighbors=min(k, len(inside))).fit(rep[inside])
-        distance, place = search.kneighbors(rep[outside])
-        rows.append(np.repeat(outside.astype(np.int32), place.shape[1]))
-        columns.append(inside.astype(np.int32)[place].ravel())
-        distances.append(distance.ravel())
+    for start in range(0, len(own), step):
+        part = own[start : start + step]
+        distance = np.full((len(part), stops[-1]), np.inf)
+        column = np.zeros(distance.shape, dtype=np.int32)
+        for name, inside, search, stop in zip(names, batches, searches, stops, strict=True):
+            outside, slot = codes[part] != name, slice(stop - search.n_neighbors, stop)
+            if outside.any():
+                distance[outside, slot], place = search.kneighbors(rep[part[outside]])
+                column[outside, slot] = inside[place]
+        if stops[-1] > _PAIRS_PER_CELL + k:
+            nearest = np.argpartition(distance, _PAIRS_PER_CELL, axis=1)[:, :_PAIRS_PER_CELL]
+            distance, column = (np.take_along_axis(table, nearest, axis=1) for table in (distance, column))
+        found = np.isfinite(distance)  # of its own batch none was looked up
+        rows.append(np.repeat(part.astype(np.int32), found.sum(axis=1)))
+        columns.append(column[found])
+        distances.append(distance[found])
     places = (np.concatenate(rows), np.concatenate(columns))
     distance = np.concatenate(distances) + np.finfo(np.float32).eps  # cells at the same place are neighbours, too
     return sparse.csr_array((distance, places), shape=(len(rep), len(rep)))

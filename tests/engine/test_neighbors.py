@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse, stats
 from torch import Generator
 
+from scclr_ext.engine import neighbors as module
 from scclr_ext.engine.neighbors import Neighbors, mutual_neighbors, nearest_neighbors, sample_of_each
 
 
@@ -191,6 +192,24 @@ def test_mutual_neighbours_by_hand(n_batches, k) -> None:
         assert found[i] == expected
         left_out += len(mutual) - len(expected)
     assert left_out > 0
+
+
+def test_of_very_many_batches_a_cell_keeps_the_nearest(monkeypatch) -> None:
+    monkeypatch.setattr(module, "_PAIRS_PER_CELL", 12)
+    monkeypatch.setattr(module, "_PAIRS_AT_A_TIME", 30 * 16)  # sixteen cells
+    rng = np.random.default_rng(0)
+    rep, codes = rng.normal(size=(100, 4)).astype(np.float32), np.arange(100) % 10
+    everyone = np.arange(100)
+    found = module._across(rep, codes, everyone, everyone, 3)
+    assert np.diff(found.indptr).tolist() == [12] * 100
+    distance = np.linalg.norm(rep[:, None] - rep, axis=2)
+    for i in range(100):
+        by_batch = [np.flatnonzero(codes == code) for code in range(10) if code != codes[i]]
+        looked_up = np.concatenate([inside[np.argsort(distance[i, inside])[:3]] for inside in by_batch])
+        assert set(found[[i]].indices) == set(looked_up[np.argsort(distance[i, looked_up])[:12]])
+    assert found.data == pytest.approx(distance[found.tocoo().row, found.indices], rel=1e-5)
+    monkeypatch.setattr(module, "_PAIRS_PER_CELL", 27)  # as many as there are
+    assert np.diff(module._across(rep, codes, everyone, everyone, 3).indptr).tolist() == [27] * 100
 
 
 def test_a_type_with_fewer_cells_than_neighbours_has_partners_of_its_own_only() -> None:
