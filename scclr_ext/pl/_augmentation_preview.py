@@ -6,7 +6,7 @@ import numpy as np
 
 from scclr_ext.get import augmentation_preview as view_table
 from scclr_ext.pl._layout import finish, host_for
-from scclr_ext.pl._style import LABEL, TICK, dress, shorten
+from scclr_ext.pl._style import LABEL, TICK, dress, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,8 +112,8 @@ def augmentation_preview(
     limit = float(np.quantile(shown[shown > 0], 0.98)) if (shown > 0).any() else 1.0
     low = 0.0 if table["before"].min() >= 0 else -limit
     images = [
-        _draw(panel, table[table["cell"] == name], n_genes, (low, limit))
-        for panel, name in zip(axes, names, strict=True)
+        _draw(panel, table[table["cell"] == name], title, n_genes, (low, limit))
+        for panel, name, title in zip(axes, names, shorten_together(names), strict=True)
     ]
     bar = host.colorbar(images[0], ax=axes, shrink=0.6, aspect=25, pad=0.01)
     bar.set_label("value the model reads", fontsize=TICK)
@@ -121,7 +121,7 @@ def augmentation_preview(
     return finish(axes, show=show, return_fig=return_fig)
 
 
-def _draw(ax: Axes, rows: pd.DataFrame, n_genes: int, limits: tuple[float, float]) -> AxesImage:
+def _draw(ax: Axes, rows: pd.DataFrame, title: str, n_genes: int, limits: tuple[float, float]) -> AxesImage:
     steps = list(rows["step"].unique())
     before = rows.loc[rows["step"] == steps[0], "before"].to_numpy()
     after = np.array([rows.loc[rows["step"] == step, "after"].to_numpy() for step in steps])
@@ -135,7 +135,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, n_genes: int, limits: tuple[float, float
         vmax=limits[1],
         interpolation="none",
     )
-    dress(ax, shorten(rows["cell"].iloc[0]), xlabel=f"the {len(order)} genes with the highest values")
+    dress(ax, title, xlabel=f"the {len(order)} genes with the highest values")
     ax.set_yticks(range(len(steps) + 1), ["the cell", *steps], fontsize=TICK)
     ax.set_xticks([])
     ax.spines[:].set_visible(False)

@@ -11,9 +11,11 @@ from scclr_ext.get import cluster_flow as flow_table
 from scclr_ext.pl import _river
 from scclr_ext.pl._colors import GREY, category_colors
 from scclr_ext.pl._layout import finish
-from scclr_ext.pl._style import SMALL, TICK, TITLE, shorten
+from scclr_ext.pl._style import SMALL, TICK, TITLE, shorten_together
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
     from matplotlib.figure import Figure
 
@@ -126,22 +128,23 @@ def cluster_flow(
     n_cells = int(bands["n_cells"].sum())
     font = TICK if most <= 30 else SMALL
     gap = 0.2 * n_cells / max(10, most)
+    shown = _shown(names)
     starts = _river.stack(sizes, orders, gap=gap, slot=_slot(ax, sizes, gap, font))
     end = "source" if color_by == "left" else "target"
     band_colors = [colors[color_by][bar] for bar in bands[end]]
     _river.draw_bands(ax, (_BAR, 1 - _BAR), (starts[0], starts[1]), bands, band_colors, thinnest=min_fraction * n_cells)
-    for i, side in enumerate(keys):
+    for i, (side, title) in enumerate(zip(keys, shorten_together(keys.values()), strict=True)):
         _river.draw_bars(ax, (_BAR / 2, 1 - _BAR / 2)[i], _BAR, sizes[i], starts[i], colors[side])
-        for size, start, name in zip(sizes[i], starts[i], names[side], strict=True):
+        for size, start, name in zip(sizes[i], starts[i], shown[side], strict=True):
             ax.text(
                 (-0.02, 1.02)[i],
                 start + size / 2,
-                shorten(name),
+                name,
                 ha=("right", "left")[i],
                 va="center",
                 fontsize=font,
             )
-        ax.set_title(shorten(keys[side]), loc="left" if i == 0 else "right", fontsize=TITLE, fontweight="bold")
+        ax.set_title(title, loc="left" if i == 0 else "right", fontsize=TITLE, fontweight="bold")
     _river.frame(ax, starts, sizes)
     ax.grid(visible=False)
     ax.set_xlim(0, 1)
@@ -154,6 +157,13 @@ def _colors(adata: AnnData, key: str, categories: pd.Index, *, neutral: bool) ->
     if neutral and f"{key}_colors" not in adata.uns:
         return [GREY] * len(categories)
     return list(category_colors(adata, key, categories).values())
+
+
+def _shown(names: Mapping[str, pd.Index]) -> dict[str, list[str]]:
+    """Shorten the names of both sides against one another."""
+    left = len(names["left"])
+    shown = shorten_together([*names["left"], *names["right"]])
+    return {"left": shown[:left], "right": shown[left:]}
 
 
 def _slot(ax: Axes, sizes: list[np.ndarray], gap: float, font: float) -> float:

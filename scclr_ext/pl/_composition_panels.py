@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext.pl._groups import name_ticks, points, recurring, spread, write_tests
-from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, names_fit, shorten
+from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, names_fit, shorten, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,17 +24,19 @@ _WIDTH = 0.8
 def bars(ax: Axes, pooled: pd.DataFrame, per_unit: pd.DataFrame | None, colors: Mapping[str, str], *, key: str) -> None:
     """Draw a stacked bar for each group, and one for each of its units."""
     dress(ax, "Composition", ylabel="share of the cells")
+    groups = _shown(pooled["group"])
+    units = {} if per_unit is None else _shown(per_unit["unit"])
     ticks: dict[float, str] = {}
     left = 0.0
     for group, rows in pooled.groupby("group", observed=True):
         start = left
         left = _stack(ax, rows, colors, left, _POOLED)
-        ticks[start + _POOLED / 2] = shorten(group) if per_unit is None else "all"
+        ticks[start + _POOLED / 2] = groups[group] if per_unit is None else "all"
         if per_unit is not None:
             for unit, own in per_unit[per_unit["group"] == group].groupby("unit", observed=True):
-                ticks[left + _UNIT / 2] = shorten(unit)
+                ticks[left + _UNIT / 2] = units[unit]
                 left = _stack(ax, own, colors, left, _UNIT)
-            ax.text((start + left) / 2, 1.01, shorten(group), ha="center", va="bottom", fontsize=LABEL)
+            ax.text((start + left) / 2, 1.01, groups[group], ha="center", va="bottom", fontsize=LABEL)
         left += _GAP
     # Two narrow bars would grow into walls.
     margin = max(0.4, (14 - left) / 2)
@@ -42,7 +44,10 @@ def bars(ax: Axes, pooled: pd.DataFrame, per_unit: pd.DataFrame | None, colors: 
     ax.set_ylim(0, 1)
     ax.spines["bottom"].set_visible(False)
     name_ticks(ax, ticks, together=names_fit(list(ticks.values())))
-    handles = [ax.bar(0, 0, color=color, label=shorten(name)) for name, color in colors.items()]
+    handles = [
+        ax.bar(0, 0, color=color, label=name)
+        for name, color in zip(shorten_together(colors), colors.values(), strict=True)
+    ]
     ax.legend(
         handles=handles[::-1],  # as the bars are stacked
         title=shorten(key),
@@ -93,10 +98,19 @@ def shares(
         at = [i + x for i in range(len(categories)) for x in within]
         write_tests(ax, tests, at, np.repeat(highest + 0.03 * top, len(within)).tolist(), turned=len(within) > 1)
         ax.set_title(f"{tests['test'].iloc[0]}, adjusted p", loc="right", fontsize=TICK)
-    name_ticks(ax, dict(enumerate(categories)), together=names_fit(categories))
-    handles = [ax.plot([], [], "o", color=colors[g], mec="black", mew=0.5, ms=4, label=shorten(g))[0] for g in groups]
+    shown = shorten_together(categories)
+    name_ticks(ax, dict(enumerate(shown)), together=names_fit(shown))
+    handles = [
+        ax.plot([], [], "o", color=colors[group], mec="black", mew=0.5, ms=4, label=name)[0]
+        for group, name in _shown(per_unit["group"]).items()
+    ]
     title = {"title": shorten(groupby), "title_fontsize": TICK, "fontsize": TICK}
     ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), **title, **LEGEND)
+
+
+def _shown(column: pd.Series) -> dict[str, str]:
+    names = list(column.cat.categories)
+    return dict(zip(names, shorten_together(names), strict=True))
 
 
 def _stack(ax: Axes, rows: pd.DataFrame, colors: Mapping[str, str], left: float, width: float) -> float:

@@ -11,7 +11,7 @@ from scclr_ext.get import gene_attribution as attribution_table
 from scclr_ext.get._gene_attribution import marker_scores, read_attribution
 from scclr_ext.pl._colors import BLUE, GREY, LIGHT_GREY, VERMILLION
 from scclr_ext.pl._layout import finish, host_for
-from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, note, shorten
+from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, note, shorten, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,11 +115,11 @@ def gene_attribution(
     most = max((table["group"] == group).sum() for group in shown)
     host = host_for(ax, len(rows) * (_HEAD + _LINE * max(most, 5)))
     axes = host.subplot_mosaic(rows)
-    for i, group in enumerate(shown):
+    for i, (group, title) in enumerate(zip(shown, shorten_together(shown), strict=True)):
         own = table[table["group"] == group]
-        _drivers(axes[f"drive{i}"], own, f"{shorten(group)}: drivers", against, legend=i == 0)
+        _drivers(axes[f"drive{i}"], own, f"{title}: drivers", against, legend=i == 0)
         if beside:
-            _markers(axes[f"mark{i}"], markers[group], set(own["gene"]), f"{shorten(group)}: markers")
+            _markers(axes[f"mark{i}"], markers[group], set(own["gene"]), f"{title}: markers")
     return finish([axes[name] for name in panels], show=show, return_fig=return_fig)
 
 
@@ -148,6 +148,6 @@ def _bars(ax: Axes, genes: list[str], values: np.ndarray, colors: Any) -> None:
     y = np.arange(len(genes))[::-1]
     ax.barh(y, values, 0.75, color=colors)
     ax.axvline(0, color="black", linewidth=0.6)
-    ax.set_yticks(y, [shorten(gene) for gene in genes], fontsize=TICK if len(genes) <= 20 else SMALL)
+    ax.set_yticks(y, shorten_together(genes), fontsize=TICK if len(genes) <= 20 else SMALL)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(-0.7, len(genes) - 0.3)

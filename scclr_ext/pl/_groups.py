@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from scclr_ext.pl._colors import category_colors
-from scclr_ext.pl._style import SMALL, TICK, shorten
+from scclr_ext.pl._style import SMALL, TICK, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +91,8 @@ def boxes(
             place |= {(unit, group): xy for unit, xy in zip(rows["unit"], zip(across, y, strict=True), strict=True)}
     if place:
         points(ax, place, colors)
-    name_ticks(ax, dict(enumerate(map(shorten, names))), together=sum(map(len, map(str, names))) <= 12 * len(names))
+    shown = shorten_together(names)
+    name_ticks(ax, dict(enumerate(shown)), together=sum(map(len, shown)) <= 12 * len(names))
     ax.set_xlim(-0.6, len(names) - 0.4)
     ax.margins(y=0.1)
 
@@ -106,7 +107,6 @@ def write_tests(ax: Axes, tests: pd.DataFrame, at: Sequence[float], height: Sequ
 
 def name_ticks(ax: Axes, ticks: Mapping[float, str], *, together: bool) -> None:
     """Name places on the x axis; the names are turned where they cannot stand side by side."""
-    texts = [shorten(text) for text in ticks.values()]
     style = {"rotation": 0} if together else {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-    ax.set_xticks(list(ticks), texts, fontsize=TICK if len(texts) <= 40 else SMALL, **style)
+    ax.set_xticks(list(ticks), list(ticks.values()), fontsize=TICK if len(ticks) <= 40 else SMALL, **style)
     ax.tick_params(axis="x", length=0)

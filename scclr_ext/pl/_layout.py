@@ -9,7 +9,7 @@ import scanpy as sc
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
-from scclr_ext.pl._style import names_fit, shorten
+from scclr_ext.pl._style import names_fit, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,8 @@ def panels(ax: Axes | FigureBase | None, n_maps: int, clusters: Sequence[object]
     """Make the axes, by name; the maps are called `map0`, `map1`, ..."""
     training = [["loss", [["alignment"], ["uniformity"]], "spectrum"]]
     # Turned names grow downwards, and a panel should not pay for them.
-    per_cluster_row = _CLUSTERS if names_fit(clusters) else _CLUSTERS + 0.06 * max(len(shorten(c)) for c in clusters)
+    shown = shorten_together(clusters)
+    per_cluster_row = _CLUSTERS if names_fit(shown) else _CLUSTERS + 0.06 * max(map(len, shown))
     if n_maps == 1:
         # One map fits beside the clusters, which keep the width that many of them need.
         wide = (2, 1) if len(clusters) else (1, 2)

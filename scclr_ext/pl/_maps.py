@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 
 from scclr_ext.get._clusters import categories_of
 from scclr_ext.pl._colors import LIGHT_GREY, category_colors
-from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, note, shorten
+from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, note, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,23 +54,26 @@ def keys_to_draw(
 
 def prepare(adata: AnnData, keys: Sequence[str], *, cluster_key: str) -> list[Map]:
     """Fetch what the maps show; without anything to show, one map of plain cells."""
-    return [_prepare_one(adata, key, on_data=key == cluster_key) for key in keys] or [Map("")]
+    titles = shorten_together(keys)
+    return [
+        _prepare_one(adata, key, title, on_data=key == cluster_key) for key, title in zip(keys, titles, strict=True)
+    ] or [Map("")]
 
 
-def _prepare_one(adata: AnnData, key: str, *, on_data: bool) -> Map:
+def _prepare_one(adata: AnnData, key: str, title: str, *, on_data: bool) -> Map:
     column = adata.obs[key] if key in adata.obs else sc.get.obs_df(adata, [key])[key]
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if numeric and not on_data:
-        return Map(key, numbers=column.to_numpy(dtype=np.float64, na_value=np.nan))
+        return Map(title, numbers=column.to_numpy(dtype=np.float64, na_value=np.nan))
     categories = categories_of(column)
     colors = category_colors(adata, key, categories.categories)
-    return Map(key, categories=categories, colors=colors, on_data=on_data)
+    return Map(title, categories=categories, colors=colors, on_data=on_data)
 
 
 def draw(ax: Axes, shown: Map, coordinates: Coordinates | None) -> None:
     """Draw one map with a colour bar, a legend, or names on the clusters."""
     name = "UMAP" if coordinates is None else coordinates.name
-    dress(ax, f"{name}, {shorten(shown.title)}" if shown.title else name, xlabel=f"{name} 1", ylabel=f"{name} 2")
+    dress(ax, f"{name}, {shown.title}" if shown.title else name, xlabel=f"{name} 1", ylabel=f"{name} 2")
     if coordinates is None:
         note(ax, "every cell has the same embedding:\nthere is nothing to map")
         return
@@ -99,13 +102,13 @@ def draw(ax: Axes, shown: Map, coordinates: Coordinates | None) -> None:
 
 
 def _name_on_data(ax: Axes, names: Sequence[str], codes: np.ndarray, xy: np.ndarray) -> None:
-    for code, name in enumerate(names):
+    for code, name in enumerate(shorten_together(names)):
         if (codes == code).any():
             x, y = np.median(xy[codes == code], axis=0)
             ax.text(
                 x,
                 y,
-                shorten(name),
+                name,
                 ha="center",
                 va="center",
                 fontsize=LABEL if len(names) <= 20 else SMALL,
@@ -115,9 +118,10 @@ def _name_on_data(ax: Axes, names: Sequence[str], codes: np.ndarray, xy: np.ndar
 
 
 def _legend(ax: Axes, colors: dict[str, str]) -> None:
-    names = list(colors)[:_LEGEND_ENTRIES]
+    names = shorten_together(colors)[:_LEGEND_ENTRIES]
     handles = [
-        ax.plot([], [], "o", color=colors[name], markersize=5, label=shorten(name), linestyle="")[0] for name in names
+        ax.plot([], [], "o", color=color, markersize=5, label=name, linestyle="")[0]
+        for name, color in zip(names, colors.values(), strict=False)
     ]
     if len(colors) > len(names):
         handles.append(ax.plot([], [], linestyle="", label=f"and {len(colors) - len(names)} more")[0])

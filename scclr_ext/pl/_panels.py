@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from scclr_ext.pl._colors import BLUE, GREY, VERMILLION
-from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, names_fit, note, shorten
+from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, names_fit, note, shorten, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,9 +102,10 @@ def sizes(
     x = np.arange(len(table))
     if batch_colors:
         bottom = np.zeros(len(table))
-        for batch, color in batch_colors.items():
+        shown = shorten_together(batch_colors)
+        for name, (batch, color) in zip(shown, batch_colors.items(), strict=True):
             counts = tables.batches[batch].to_numpy()
-            ax.bar(x, counts, 0.8, bottom=bottom, color=color, label=shorten(batch))
+            ax.bar(x, counts, 0.8, bottom=bottom, color=color, label=name)
             bottom += counts
     else:
         ax.bar(x, table["n_cells"], 0.8, color=[cluster_colors[name] for name in table.index])
@@ -164,7 +165,7 @@ def _curve(ax: Axes, tables: EmbeddingQC, column: str) -> bool:
 
 
 def _name_clusters(ax: Axes, tables: EmbeddingQC) -> None:
-    names = [shorten(name) for name in tables.clusters.index]
+    names = shorten_together(tables.clusters.index)
     every = -(-len(names) // 60)
     ax.set_xticks(
         np.arange(0, len(names), every),

@@ -11,7 +11,7 @@ from scclr_ext.get import pseudotime_order as order_table
 from scclr_ext.pl._colors import category_colors
 from scclr_ext.pl._groups import ramp
 from scclr_ext.pl._layout import finish
-from scclr_ext.pl._style import TICK, dress, shorten
+from scclr_ext.pl._style import TICK, dress, shorten, shorten_together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,7 @@ def pseudotime_order(
         ax = plt.figure(figsize=size, layout="constrained").add_subplot()
     dress(ax, shorten(key) if title is None else title, xlabel="pseudotime", ylabel=shorten(stage))
     _draw(ax, table, colors)
-    ax.set_yticks(range(len(stages)), [shorten(name) for name in stages], fontsize=TICK)
+    ax.set_yticks(range(len(stages)), shorten_together(stages), fontsize=TICK)
     ax.set_ylim(-0.6, len(stages) - 0.4)
     rho = table["pseudotime"].corr(table["order"], method="spearman")
     ax.set_title(f"Spearman {rho:.3f}" if np.isfinite(rho) else "no order", loc="right", fontsize=TICK)

@@ -10,7 +10,7 @@ from scclr_ext.get import scores_by_group_test
 from scclr_ext.get._groups import read_labels, read_scores
 from scclr_ext.pl._groups import boxes, group_colors, p_text, write_tests
 from scclr_ext.pl._layout import WIDTH, finish, host_for
-from scclr_ext.pl._style import TICK, dress, shorten
+from scclr_ext.pl._style import TICK, dress, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,8 +125,8 @@ def scores_by_group(
     colors = group_colors(adata, groupby, groups)
 
     axes = _axes(ax, len(scores), len(groups), alone=isinstance(score, str))
-    for panel, (name, values) in zip(axes, scores.items(), strict=False):
-        dress(panel, shorten(name), ylabel="score" if name in adata.obs else "expression")
+    for panel, title, (name, values) in zip(axes, shorten_together(scores), scores.items(), strict=True):
+        dress(panel, title, ylabel="score" if name in adata.obs else "expression")
         means = None if per_unit is None else per_unit[per_unit["score"] == name]
         boxes(panel, values[labels.index], labels["groupby"], means, colors)
         if tests is not None:

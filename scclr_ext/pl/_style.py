@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from scclr_ext.pl._colors import GREY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
 
 TITLE, LABEL, TICK, SMALL = 10.0, 9.0, 8.0, 7.0
 LEGEND = {"frameon": False, "handlelength": 1.0, "handletextpad": 0.4, "columnspacing": 0.8, "borderaxespad": 0.3}
 _LONGEST_NAME = 20
+_ENDS, _ENDS_AROUND = (12, 7), (8, 6)
+"""Characters that a long name keeps of its beginning and its end: by itself, and around what sets it apart."""
+_APART, _WORD = 5, 4
+"""Characters that are kept from the place on where names part, and at most before it, to the start of its word."""
 
 
 def dress(ax: Axes, title: str, *, xlabel: str = "", ylabel: str = "") -> None:
@@ -38,10 +43,51 @@ def note(ax: Axes, text: str) -> None:
 
 def shorten(name: object) -> str:
     """Keep a long name from pushing the panels apart; its end often tells it from its neighbours."""
-    text = str(name)
-    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 8]}…{text[-7:]}"
+    return shorten_together([name])[0]
 
 
-def names_fit(names: Sequence[object]) -> bool:
-    """Tell whether names can stand beside each other under a panel; otherwise they are turned."""
-    return max((len(shorten(name)) for name in names), default=0) * len(names) <= 70
+def shorten_together(names: Iterable[object]) -> list[str]:
+    """Shorten the names that a figure holds against one another: what differs never looks alike."""
+    texts = [str(name) for name in names]
+    parts: dict[str, list[int]] = {text: [] for text in texts}
+    width = _APART
+    while True:
+        alike: dict[str, list[str]] = {}
+        for text, places in parts.items():
+            alike.setdefault(_cut(text, places, width), []).append(text)
+        clashes = [same for same in alike.values() if len(same) > 1]
+        if not clashes:
+            shown = {same[0]: short for short, same in alike.items()}
+            return [shown[text] for text in texts]
+        for same in clashes:
+            first = len(os.path.commonprefix(same))
+            for text in same:
+                parts[text].append(first)
+        # Wider each time, up to the whole name: an end is certain.
+        width += 1
+
+
+def _cut(text: str, places: Sequence[int], width: int) -> str:
+    """Keep both ends of a long name, and what begins at the places."""
+    if len(text) <= _LONGEST_NAME:
+        return text
+    head, tail = _ENDS_AROUND if places else _ENDS
+    spans = [(0, head), (len(text) - tail, len(text))]
+    for place in places:
+        start = place
+        while start > place - _WORD and text[start - 1].isalnum():
+            start -= 1
+        spans.append((start, place + width))
+    kept: list[tuple[int, int]] = []
+    for start, stop in sorted(spans):
+        # An ellipsis takes as much room as the single letter that it would stand for.
+        if kept and start <= kept[-1][1] + 1:
+            kept[-1] = (kept[-1][0], max(stop, kept[-1][1]))
+        else:
+            kept.append((start, stop))
+    return "…".join(text[start:stop] for start, stop in kept)
+
+
+def names_fit(shown: Sequence[str]) -> bool:
+    """Tell whether names, as they are shown, can stand beside each other under a panel; otherwise they are turned."""
+    return max(map(len, shown), default=0) * len(shown) <= 70

@@ -1,0 +1,47 @@
+"""Long names are cut short, and those that differ still look different."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scclr_ext.pl._style import shorten, shorten_together
+
+ONTOLOGY = [
+    f"{state} CD{kind}-positive, alpha-beta T cell"
+    for state in ("naive thymus-derived", "central memory", "effector memory")
+    for kind in (4, 8)
+]
+
+
+def test_a_single_name_keeps_both_ends() -> None:
+    assert shorten("CD14-low, CD16-positive monocyte") == "CD14-low, CD…onocyte"
+    assert shorten("classical monocyte") == "classical monocyte"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ONTOLOGY,
+        [f"GSM4557327_nasal_swab_{donor:02d}_{arm}_third_replicate" for donor in range(12) for arm in ("ctrl", "stim")],
+        ["effector mem… T cell", "effector memory CD4 T cell", "effector memory CD8 T cell"],
+        ["a name that goes on and on", "a name that goes on and on and on", "a name that goes on and on and on and on"],
+    ],
+)
+def test_names_that_differ_never_look_alike(names) -> None:
+    shown = shorten_together(names)
+    assert len(set(shown)) == len(names)
+    assert max(map(len, shown)) <= 30
+
+
+def test_whatever_the_names_are() -> None:
+    rng = np.random.default_rng(0)
+    names = {"".join(rng.choice(list("ab "), size=size)) for size in rng.integers(15, 60, size=80)}
+    names |= {f"{name[:10]}b{name[10:]}" for name in names}
+    assert len(set(shorten_together(names))) == len(names)
+
+
+def test_what_sets_names_apart_is_shown() -> None:
+    assert shorten_together(ONTOLOGY)[-2:] == ["effector…CD4-posi…T cell", "effector…CD8-posi…T cell"]
+    # The same name twice, as that of a donor in two groups, stays the same.
+    assert len(set(shorten_together([ONTOLOGY[0], ONTOLOGY[0], "B cell"]))) == 2
