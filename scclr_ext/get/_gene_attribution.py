@@ -9,6 +9,7 @@ import pandas as pd
 
 from scclr_ext._anndata import check_adata, names
 from scclr_ext._keys import ATTRIBUTION
+from scclr_ext.get._markers import find_markers, marker_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ def gene_attribution(
     *,
     n_genes: int | None = None,
     key: str = ATTRIBUTION,
-    rank_key: str = "rank_genes_groups",
+    rank_key: str | None = None,
 ) -> pd.DataFrame:
     """Tabulate the genes that drive the embedding, or set groups apart in it, the strongest first.
 
@@ -39,7 +40,8 @@ def gene_attribution(
     key
         Name of the record: what `tl.gene_attribution` was told in `key_added`.
     rank_key
-        Key in `uns` of `sc.tl.rank_genes_groups`. Where it is there and knows the group, its scores stand beside.
+        Key in `uns` of `sc.tl.rank_genes_groups`, whose scores stand beside. None takes `"rank_genes_groups"` where it
+        is there and has the same groups.
 
     Returns
     -------
@@ -55,16 +57,21 @@ def gene_attribution(
         Mean log-normalised expression in the group minus that of the reference.
     `marker_score`, `marker_rank`
         Score and rank (from 1) in `rank_genes_groups`; NaN and missing where that does not list the gene. Only where
-        `uns[rank_key]` exists.
+        there are markers of the same groups.
 
     Raises
     ------
     TypeError
         If `adata` is no AnnData.
     KeyError
-        If `uns[key]` or what it names in `varm` is missing, or a group is not there.
+        If `uns[key]` or what it names in `varm`, `uns[rank_key]` or a group is missing.
     ValueError
-        If `uns[key]` is not the record of attributions, or `n_genes` is below 1.
+        If `uns[key]` is not the record of attributions, `uns[rank_key]` is of other groups, or `n_genes` is below 1.
+
+    Warns
+    -----
+    UserWarning
+        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups: it is left out.
 
     Examples
     --------
@@ -91,6 +98,7 @@ def gene_attribution(
         if group not in known:
             msg = f"`groups` names {group!r}, which has no attributions; choose from {', '.join(map(repr, known))}."
             raise KeyError(msg)
+    ranked = find_markers(adata, rank_key, str(record["params"].get("groupby", "")))
     seen = np.flatnonzero(adata.var_names.isin(np.atleast_1d(record["genes"])))
     values = np.asarray(adata.varm[key], dtype=np.float64)[seen]
     difference = np.asarray(adata.varm[record["params"]["difference_key"]], dtype=np.float64)[seen]
@@ -109,7 +117,7 @@ def gene_attribution(
                 "difference": difference[order, column],
             }
         )
-        parts.append(_beside_markers(part, adata.uns.get(rank_key), group) if rank_key in adata.uns else part)
+        parts.append(part if ranked is None else _beside_markers(part, ranked, group))
     table = pd.concat(parts, ignore_index=True)
     return table.astype({"group": pd.CategoricalDtype(wanted)})
 
@@ -121,16 +129,6 @@ def _beside_markers(part: pd.DataFrame, ranked: Any, group: str) -> pd.DataFrame
     part["marker_rank"] = pd.array(np.where(place >= 0, place + 1, -1), dtype="Int64")
     part.loc[place < 0, "marker_rank"] = pd.NA
     return part
-
-
-def marker_scores(ranked: Any, group: str) -> pd.Series:
-    """Read the genes of one group from `rank_genes_groups`, best first, with their scores; empty without any."""
-    listed = ranked.get("names") if isinstance(ranked, Mapping) else None
-    fields = getattr(getattr(listed, "dtype", None), "names", None) or ()
-    if group not in fields or listed is None:
-        return pd.Series(dtype=np.float64)
-    genes = pd.Index(np.asarray(listed[group]).astype(str))
-    return pd.Series(np.asarray(ranked["scores"][group], dtype=np.float64), index=genes)[~genes.duplicated()]
 
 
 def read_attribution(adata: AnnData, key: str) -> Mapping[str, Any]:

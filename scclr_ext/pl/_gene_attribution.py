@@ -8,7 +8,8 @@ from matplotlib.patches import Patch
 
 from scclr_ext._keys import ATTRIBUTION
 from scclr_ext.get import gene_attribution as attribution_table
-from scclr_ext.get._gene_attribution import marker_scores, read_attribution
+from scclr_ext.get._gene_attribution import read_attribution
+from scclr_ext.get._markers import RANKED, marker_scores
 from scclr_ext.pl._colors import BLUE, GREY, LIGHT_GREY, VERMILLION
 from scclr_ext.pl._layout import finish, host_for
 from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, note, shorten, shorten_together
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _LINE, _HEAD = 0.15, 0.75
 """Inches for a gene, and for what stands above and below them."""
 _COLUMNS = 4
+_MOST_GENES = 100
+"""More names per panel take minutes to lay out, and nobody reads them."""
 
 
 def gene_attribution(
@@ -32,7 +35,7 @@ def gene_attribution(
     *,
     n_genes: int = 15,
     key: str = ATTRIBUTION,
-    rank_key: str = "rank_genes_groups",
+    rank_key: str | None = None,
     show: bool | None = None,
     ax: Axes | FigureBase | None = None,
     return_fig: bool | None = None,
@@ -44,9 +47,9 @@ def gene_attribution(
     - *the drivers*: the genes with the highest contributions, as shares of the way that the group's cells are moved
       from the reference. Blue: the gene is higher in the group than in the reference; orange: it is lower, and moves
       cells by its absence.
-    - *its markers*, where `sc.tl.rank_genes_groups` was called: the genes with the highest scores. Those that are
-      also among the driving genes shown are dark. Few dark bars mean that the network tells the group by other genes
-      than a test would name, or that it chose some among many that go together.
+    - *its markers*, where `sc.tl.rank_genes_groups` was called for the same groups: the genes with the highest scores.
+      Those that are also among the driving genes shown are dark. Few dark bars mean that the network tells the group
+      by other genes than a test would name, or that it chose some among many that go together.
 
     Nothing is written to `adata`: :func:`scclr_ext.get.gene_attribution` returns the table.
 
@@ -57,11 +60,12 @@ def gene_attribution(
     groups
         Group or groups to show; None for all.
     n_genes
-        Genes per group.
+        Genes per group, of which at most 100 are drawn.
     key
         Name of the record: what `tl.gene_attribution` was told in `key_added`.
     rank_key
-        Key in `uns` of `sc.tl.rank_genes_groups`.
+        Key in `uns` of `sc.tl.rank_genes_groups`. None takes `"rank_genes_groups"` where it is there and has the same
+        groups.
     show
         Show the figure. `None` follows `scanpy.settings.autoshow`.
     ax
@@ -79,10 +83,15 @@ def gene_attribution(
     TypeError
         If `adata` is no AnnData, or `ax` is nothing to draw into.
     KeyError
-        If `uns[key]` or what it names in `varm` is missing, or a group is not there.
+        If `uns[key]` or what it names in `varm`, `uns[rank_key]` or a group is missing.
     ValueError
-        If `uns[key]` is not the record of attributions, or `n_genes` is below 1; or `ax` is an Axes outside of any
-        grid.
+        If `uns[key]` is not the record of attributions, `uns[rank_key]` is of other groups, or `n_genes` is below 1; or
+        `ax` is an Axes outside of any grid.
+
+    Warns
+    -----
+    UserWarning
+        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups: it is left out.
 
     Examples
     --------
@@ -102,10 +111,12 @@ def gene_attribution(
     if isinstance(n_genes, bool) or not isinstance(n_genes, Integral) or n_genes < 1:
         msg = f"`n_genes` must be a whole number of at least 1; found {n_genes!r}."
         raise ValueError(msg)
+    n_genes = min(int(n_genes), _MOST_GENES)
     table = attribution_table(adata, groups, n_genes=n_genes, key=key, rank_key=rank_key)
     shown = list(table["group"].cat.categories)
     against = str(read_attribution(adata, key)["params"]["reference"]) or "the average cell"
-    markers = {group: marker_scores(adata.uns.get(rank_key), group)[:n_genes] for group in shown}
+    ranked = adata.uns[rank_key or RANKED] if "marker_score" in table else None
+    markers = {group: marker_scores(ranked, group)[:n_genes] for group in shown}
     beside = any(len(scores) for scores in markers.values())
 
     panels = [name for i in range(len(shown)) for name in ((f"drive{i}", f"mark{i}") if beside else (f"drive{i}",))]

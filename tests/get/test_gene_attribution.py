@@ -67,6 +67,21 @@ def test_markers_stand_beside(attributed) -> None:
     assert clr.get.gene_attribution(attributed, rank_key="mine")["marker_score"].isna().all()
 
 
+def test_markers_of_another_clustering_are_not_passed_off(attributed) -> None:
+    attributed.uns["rank_genes_groups"] = ranked(mono=["unseen", "LYZ"]) | {"params": {"groupby": "type"}}
+    assert "marker_score" in clr.get.gene_attribution(attributed)
+    attributed.uns["rank_genes_groups"]["params"]["groupby"] = "leiden"
+    with pytest.warns(UserWarning, match=r"of the groups in adata\.obs\['leiden'\].*'type'.*left out"):
+        table = clr.get.gene_attribution(attributed)
+    assert "marker_score" not in table
+    with pytest.raises(ValueError, match="`rank_key='rank_genes_groups'`.*'leiden'.*'type'"):
+        clr.get.gene_attribution(attributed, rank_key="rank_genes_groups")
+    with pytest.raises(KeyError, match="`rank_key='mine'` is not in adata.uns.*key_added='mine'"):
+        clr.get.gene_attribution(attributed, rank_key="mine")
+    attributed.uns["clr_attribution"]["params"]["groupby"] = ""  # all cells together: nothing to warn of
+    assert "marker_score" not in clr.get.gene_attribution(attributed)
+
+
 def test_after_genes_were_taken_away(attributed) -> None:
     table = clr.get.gene_attribution(attributed[:, ["LYZ", "unseen"]].copy(), "mono")
     assert table["gene"].tolist() == ["LYZ"]

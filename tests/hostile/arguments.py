@@ -27,7 +27,7 @@ ARGUMENTS: dict[str, list[Any]] = {
     "unit": ["nope"],
     "reference": ["nope"],
     "groups": ["nope", ["nope"]],
-    "rank_key": [],  # without it there are no markers beside, as documented
+    "rank_key": ["nope"],
     "labels": ["nope"],
     "score": ["nope", []],
     "color": ["nope", ["nope"]],

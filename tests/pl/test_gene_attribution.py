@@ -105,6 +105,23 @@ def test_without_markers() -> None:
     assert axes[5].texts[0].get_text().startswith("rank_genes_groups does not")
 
 
+def test_markers_of_another_clustering_are_not_drawn() -> None:
+    adata = attributed()
+    adata.obs["other"] = adata.obs["type"].to_numpy()[::-1]
+    sc.tl.rank_genes_groups(adata, "other")
+    with pytest.warns(UserWarning, match="'other'"):
+        axes = drawn(adata)
+    assert [ax.get_title(loc="left") for ax in axes] == [f"type {i}: drivers" for i in range(3)]
+    adata.uns["theirs"] = adata.uns.pop("rank_genes_groups")
+    with pytest.raises(ValueError, match="`rank_key='theirs'`"):
+        clr.pl.gene_attribution(adata, rank_key="theirs")
+
+
+def test_more_genes_than_anyone_reads() -> None:
+    axes = clr.pl.gene_attribution(attributed(2, 150), n_genes=10**6, show=False)
+    assert [len(ax.patches) for ax in axes] == [100] * 4
+
+
 def test_all_cells_have_no_direction_of_change() -> None:
     adata = attributed(1, markers=False)
     adata.varm["clr_attribution_difference"][:] = 0
