@@ -84,7 +84,7 @@ def cluster_flow(
     -----
     Cells without a label (NaN) in either column are left out. Categories are ordered such that few cells cross,
     except those of an ordered categorical, which keep their order. Colours are those of `uns["<column>_colors"]`
-    where they exist, otherwise ones that colour-blind readers tell apart (up to eight of them).
+    where they exist, otherwise those that scanpy gives by default.
 
     Examples
     --------

@@ -1,11 +1,14 @@
-"""Colours of categories: the user's where `uns` holds them, otherwise ones that colour-blind readers tell apart."""
+"""Colours of categories: the user's where `uns` holds them, otherwise those that scanpy would give them."""
 
 from __future__ import annotations
 
+import warnings
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 import pandas as pd
+from matplotlib.colors import is_color_like, to_hex, to_rgba
 from scanpy.plotting import palettes
 
 if TYPE_CHECKING:
@@ -13,27 +16,44 @@ if TYPE_CHECKING:
 
 BLUE, VERMILLION, GREY, LIGHT_GREY = "#0072B2", "#D55E00", "#666666", "#D3D3D3"
 
-# Okabe & Ito's set; the yellow comes last, since small points of it fade on white paper.
-_OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#999999", "#F0E442")
-
 
 def category_colors(adata: AnnData, key: str, categories: pd.Index) -> dict[str, str]:
     """Give each category of `obs[key]` its colour; reads `uns[f"{key}_colors"]` and never writes it."""
     column = adata.obs[key]
     # scanpy keeps one colour per category of the column, including those without a cell.
     known = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else categories
-    stored = adata.uns.get(f"{key}_colors")
-    if stored is not None and len(stored) >= len(known):
-        colors = dict(zip(known, map(str, stored), strict=False))
-    else:
-        colors = dict(zip(known, _palette(len(known)), strict=True))
+    colors = dict(zip(known, _stored(adata, key, len(known)) or _palette(len(known)), strict=False))
     return {category: colors[category] for category in categories}
 
 
+def _stored(adata: AnnData, key: str, n: int) -> list[str] | None:
+    """Read the colours of `n` categories from `uns`; None where there are none or too few, as scanpy has it.
+
+    Warns
+    -----
+    UserWarning
+        Where they are no colours.
+    """
+    stored = adata.uns.get(f"{key}_colors")
+    if stored is None:
+        return None
+    stored = [stored] if isinstance(stored, str) else list(stored)
+    wrong = [color for color in stored if not is_color_like(color)]
+    if wrong:
+        warnings.warn(
+            f"adata.uns['{key}_colors'] names {wrong[0]!r}, which is no colour to matplotlib: default ones are drawn. "
+            "Correct it, or delete the entry.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return None
+    return [to_hex(color, keep_alpha=to_rgba(color)[3] < 1) for color in stored] if len(stored) >= n else None
+
+
 def _palette(n: int) -> list[str]:
-    if n <= len(_OKABE_ITO):
-        return list(_OKABE_ITO[:n])
-    for palette in (palettes.default_20, palettes.default_28):
+    cycled = mpl.rcParams["axes.prop_cycle"].by_key().get("color", [])
+    for palette in (cycled, palettes.default_20, palettes.default_28):
         if n <= len(palette):
-            return list(palette[:n])
-    return list(islice(cycle(palettes.default_102), n))
+            return [to_hex(color) for color in palette[:n]]
+    # Where scanpy runs out of them, it draws every category grey.
+    return [to_hex(color) for color in islice(cycle(palettes.default_102), n)]

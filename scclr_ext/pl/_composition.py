@@ -87,7 +87,8 @@ def composition(
 
     Notes
     -----
-    Colours are those of `uns["<column>_colors"]` where they exist. A single group is drawn without a test.
+    Colours are those of `uns["<column>_colors"]` where they exist, otherwise for categories those that scanpy gives by
+    default and for groups a ramp, since conditions often have an order. A single group is drawn without a test.
 
     Examples
     --------

@@ -82,7 +82,8 @@ def embedding_qc(
     The map is `obsm["X_umap"]`, unless the neighbour graph (`uns["neighbors"]`) says that it was made from another
     representation. Otherwise a UMAP is made on the side with scanpy, from the neighbour graph if that belongs to this
     embedding, or from the embedding; below 10 cells its principal axes stand in. At most 50 000 cells are drawn, or
-    used for such a UMAP. Colours are those of `uns["<column>_colors"]` where they exist.
+    used for such a UMAP. Colours are those of `uns["<column>_colors"]` where they exist, otherwise those that
+    scanpy gives by default.
 
     Examples
     --------

@@ -82,7 +82,7 @@ def resolution_sweep(
     Successive candidates between which no more than 0.5 % of the cells move, all together, share a column of the
     river. Streams of less than 0.5 % of the cells are left out, unless they make up half of a cluster. Clusters are
     ordered such that few cells cross. Colours of the chosen clusters are those of `uns["<key>_colors"]` where they
-    exist.
+    exist, otherwise those that scanpy gives by default.
 
     Examples
     --------

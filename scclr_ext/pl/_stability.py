@@ -82,7 +82,7 @@ def stability(
     Notes
     -----
     Without a UMAP and without the embedding that was repeated there are no maps. Colours are those of
-    `uns["clr_consensus_colors"]` where they exist.
+    `uns["clr_consensus_colors"]` where they exist, otherwise those that scanpy gives by default.
 
     Examples
     --------

@@ -126,7 +126,7 @@ def test_colours() -> None:
     adata = labelled()
     ax = drawn(adata)
     left, right = ([to_hex(bar.get_facecolor()) for bar in side] for side in ax.containers)
-    assert left[:3] == ["#0072b2", "#e69f00", "#009e73"]
+    assert left == [to_hex(color) for color in mpl.rcParams["axes.prop_cycle"].by_key()["color"][:6]]
     assert set(right) == {GREY.lower()}
     table = clr.get.cluster_flow(adata, "a", "b")
     bands = ax.collections[0].get_facecolors()
