@@ -68,10 +68,10 @@ def augmentation_preview(
     TypeError
         If `adata` is no AnnData, or `method` neither a name nor a config.
     KeyError
-        If a cell, `layer` or `mask_var` is missing.
+        If a cell, `layer` or `mask_var` is missing, or several cells have that name.
     ValueError
-        If the values cannot be trained on, the method or preset is unknown, or `cells` is no number from 1 to the
-        number of cells.
+        If the values cannot be trained on, the method or preset is unknown, or `cells` is empty or no number from 1
+        to the number of cells.
 
     Notes
     -----
@@ -139,11 +139,18 @@ def _choose(adata: AnnData, cells: int | Sequence[str], rng: np.random.Generator
             raise ValueError(msg)
         return rng.permutation(adata.n_obs)[: max(_MINIBATCH, int(cells))], int(cells)
     wanted = [cells] if isinstance(cells, str) else list(cells)
+    if not wanted:
+        msg = "`cells` is empty; give names of cells, or how many to draw at random."
+        raise ValueError(msg)
+    for name in wanted:
+        found = int((adata.obs_names == name).sum())
+        if found != 1:
+            what = (
+                "is not in adata.obs_names" if not found else f"{found} cells have: call adata.obs_names_make_unique()"
+            )
+            msg = f"`cells` names {name!r}, which {what}."
+            raise KeyError(msg)
     place = adata.obs_names.get_indexer_for(wanted)
-    if not wanted or (place < 0).any() or len(place) != len(wanted):
-        found = next((name for name, i in zip(wanted, place, strict=False) if i < 0), None)
-        msg = f"`cells` names {found!r}, which is not in adata.obs_names, or a name that occurs twice."
-        raise KeyError(msg)
     others = np.setdiff1d(rng.permutation(adata.n_obs)[:_MINIBATCH], place)
     return np.concatenate([place, others]), len(place)
 

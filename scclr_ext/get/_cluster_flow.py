@@ -41,7 +41,7 @@ def cluster_flow(adata: AnnData, left: str, right: str) -> pd.DataFrame:
     Raises
     ------
     TypeError
-        If `adata` is no AnnData.
+        If `adata` is no AnnData, or `left` or `right` no name.
     KeyError
         If a column is missing.
     ValueError
@@ -61,6 +61,9 @@ def cluster_flow(adata: AnnData, left: str, right: str) -> pd.DataFrame:
     """
     check_adata(adata)
     for side, key in (("left", left), ("right", right)):
+        if not isinstance(key, str):
+            msg = f"`{side}={key!r}` is a {type(key).__name__}; give the name of one column of adata.obs."
+            raise TypeError(msg)
         if key not in adata.obs:
             msg = f"`{side}={key!r}` is not a column of adata.obs; found {names(adata.obs)}."
             raise KeyError(msg)

@@ -83,7 +83,7 @@ def augmentation_preview(
     TypeError
         If `adata` is no AnnData, `method` neither a name nor a config, or `ax` is nothing to draw into.
     KeyError
-        If a cell, `layer` or `mask_var` is missing.
+        If a cell, `layer` or `mask_var` is missing, or several cells have that name.
     ValueError
         If the values cannot be trained on, the method or preset is unknown, or `cells` or `n_genes` is out of range.
 

@@ -70,7 +70,7 @@ def cluster_flow(
     Raises
     ------
     TypeError
-        If `adata` is no AnnData, or `ax` no Axes.
+        If `adata` is no AnnData, `left` or `right` no name, or `ax` no Axes.
     KeyError
         If a column is missing.
     ValueError
