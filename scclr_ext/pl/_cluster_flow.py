@@ -30,7 +30,7 @@ def cluster_flow(
     right: str,
     *,
     color_by: Literal["left", "right"] = "left",
-    min_fraction: float = 0.005,
+    min_fraction: float = 0.02,
     show: bool | None = None,
     ax: Axes | None = None,
     return_fig: bool | None = None,
@@ -54,8 +54,8 @@ def cluster_flow(
         The side that gives the bands their colours. The bars of the other side have colours only where `uns` holds
         some.
     min_fraction
-        Leave out bands with a smaller share of the cells that are less than half of either bar; the bars keep their
-        height.
+        Leave out bands with a smaller share of the cells of the smaller of their two bars. The bars keep their height,
+        and the figure says which share of all cells is not drawn.
     show
         Show the figure. `None` follows `scanpy.settings.autoshow`.
     ax
@@ -132,7 +132,12 @@ def cluster_flow(
     starts = _river.stack(sizes, orders, gap=gap, slot=_slot(ax, sizes, gap, font))
     end = "source" if color_by == "left" else "target"
     band_colors = [colors[color_by][bar] for bar in bands[end]]
-    _river.draw_bands(ax, (_BAR, 1 - _BAR), (starts[0], starts[1]), bands, band_colors, thinnest=min_fraction * n_cells)
+    wide = bands["n_cells"].to_numpy() >= min_fraction * _river.smaller_bar(bands)
+    _river.draw_bands(ax, (_BAR, 1 - _BAR), (starts[0], starts[1]), bands, band_colors, wide)
+    if not wide.all():
+        left_out = int(bands["n_cells"][~wide].sum()) / n_cells
+        words = f"{left_out:.1%}" if left_out >= 0.001 else "less than 0.1%"
+        ax.set_xlabel(f"not drawn, in thinner bands: {words} of the cells", fontsize=SMALL)
     for i, (side, title) in enumerate(zip(keys, shorten_together(keys.values()), strict=True)):
         _river.draw_bars(ax, (_BAR / 2, 1 - _BAR / 2)[i], _BAR, sizes[i], starts[i], colors[side])
         for size, start, name in zip(sizes[i], starts[i], shown[side], strict=True):

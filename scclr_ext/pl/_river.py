@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-THINNEST = 0.005
-"""Bands with a smaller share of the cells are left out: 40 clusters would drown in hairlines."""
 _SWEEPS = 12
 _CODES = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
 
@@ -83,35 +81,43 @@ def draw_bars(
     ax.bar(x, sizes, width, bottom=starts, color=colors, edgecolor="white", linewidth=0.3, zorder=2)
 
 
+def smaller_bar(bands: pd.DataFrame) -> NDArray[np.int64]:
+    """Count for each band the cells of the smaller of its two bars."""
+    of_bar = [bands.groupby(end)["n_cells"].transform("sum").to_numpy() for end in ("source", "target")]
+    return np.minimum(*of_bar)
+
+
 def draw_bands(
     ax: Axes,
     x: tuple[float, float],
     starts: tuple[NDArray[np.float64], NDArray[np.float64]],
     bands: pd.DataFrame,
     colors: Sequence[str],
-    *,
-    thinnest: float,
+    shown: NDArray[np.bool_],
 ) -> None:
     """Draw what flows from one column, whose bars end at `x[0]`, to the next, whose bars start at `x[1]`.
 
-    `colors` has one colour per row of `bands`. Bands of fewer than `thinnest` cells leave a gap instead, unless they
-    are at least half of a bar: a small bar would otherwise hang in the air.
+    `colors` has one colour per row of `bands`. Those that are not `shown` leave a gap instead.
     """
     left, right = (start[bands[end]] for start, end in zip(starts, ("source", "target"), strict=True))
     # Within a bar, bands leave in the order in which they arrive: none crosses another of the same bar.
     y_left = left + _offsets(bands["source"], right, bands["n_cells"])
     y_right = right + _offsets(bands["target"], left, bands["n_cells"])
-    of_bar = [bands.groupby(end)["n_cells"].transform("sum") for end in ("source", "target")]
-    shown = np.flatnonzero(bands["n_cells"] >= np.minimum(thinnest, np.minimum(*of_bar) / 2))
     middle = sum(x) / 2
     paths = []
-    for i in shown:
+    for i in np.flatnonzero(shown):
         a, b, width = y_left[i], y_right[i], bands["n_cells"].iat[i]
         upper = [(x[0], a), (middle, a), (middle, b), (x[1], b)]
         lower = [(x[1], b + width), (middle, b + width), (middle, a + width), (x[0], a + width)]
         paths.append(Path([*upper, *lower, (x[0], a)], _CODES))
     ax.add_collection(
-        PathCollection(paths, facecolors=[colors[i] for i in shown.tolist()], edgecolors="none", alpha=0.45, zorder=1),
+        PathCollection(
+            paths,
+            facecolors=[color for color, drawn in zip(colors, shown, strict=True) if drawn],
+            edgecolors="none",
+            alpha=0.45,
+            zorder=1,
+        ),
         autolim=False,
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext.pl._colors import GREY
-from scclr_ext.pl._river import THINNEST, River
+from scclr_ext.pl._river import River
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scclr_ext.get._sweep_record import Sweep
+
+
+THINNEST = 0.005
+"""A smaller share of the cells makes no column of its own, and no band: 40 clusters would drown in hairlines."""
 
 
 class SweepColumns(NamedTuple):

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from scclr_ext.pl import _river
 from scclr_ext.pl._colors import BLUE, GREY, LIGHT_GREY, VERMILLION
 from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, TITLE, dress, note
-from scclr_ext.pl._sweep_columns import column_colors, sweep_columns
+from scclr_ext.pl._sweep_columns import THINNEST, column_colors, sweep_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,7 +156,8 @@ def river(ax: Axes, sweep: Sweep, cluster_colors: Mapping[str, str]) -> None:
             (starts[c], starts[c + 1]),
             rows,
             [colors[of][bar] for bar in rows[end]],
-            thinnest=_river.THINNEST * n_cells,
+            # A small bar would hang in the air without its largest bands.
+            rows["n_cells"].to_numpy() >= np.minimum(THINNEST * n_cells, _river.smaller_bar(rows) / 2),
         )
     for c in range(len(sizes)):
         _river.draw_bars(ax, c, 2 * half[c], sizes[c], starts[c], colors[c])

@@ -95,15 +95,29 @@ def test_bars_and_bands_are_the_table() -> None:
             assert own[-1, 1] == pytest.approx(bar.get_y() + bar.get_height())
 
 
-def test_thin_bands_are_left_out_but_no_bar_hangs_in_the_air() -> None:
+def test_thin_bands_are_left_out_and_counted() -> None:
     adata = labelled()
-    n = clr.get.cluster_flow(adata, "a", "b")["n_cells"]
-    edges = ends(drawn(adata, min_fraction=0.05))
-    np.testing.assert_allclose(edges[:, 1] - edges[:, 0], n[n >= 20])
-    adata.obs["a"] = adata.obs["a"].cat.add_categories("rare")
-    adata.obs.loc[adata.obs_names[adata.obs["b"] == "type 1"][:3], "a"] = "rare"
-    kept = ends(drawn(adata, min_fraction=0.05))
-    assert (kept[:, 1] - kept[:, 0]).min() == pytest.approx(3)
+    table = clr.get.cluster_flow(adata, "a", "b")
+    of_bar = [table.groupby(side, observed=True)["n_cells"].transform("sum") for side in ("left", "right")]
+    wide = table["n_cells"] >= 0.3 * np.minimum(*of_bar)
+    assert 0 < wide.sum() < len(table)
+    ax = drawn(adata, min_fraction=0.3)
+    edges = ends(ax)
+    np.testing.assert_allclose(edges[:, 1] - edges[:, 0], table["n_cells"][wide])
+    share = table["fraction"][~wide].sum()
+    assert ax.get_xlabel() == f"not drawn, in thinner bands: {share:.1%} of the cells"
+    assert drawn(adata, min_fraction=0).get_xlabel() == ""
+
+
+def test_among_many_small_categories_cells_still_flow() -> None:
+    rng = np.random.default_rng(0)
+    obs = {key: pd.Categorical(rng.integers(30, size=10_000).astype(str)) for key in ("a", "b")}
+    adata = AnnData(obs=pd.DataFrame(obs, index=[f"cell{i}" for i in range(10_000)]))
+    adata.obs["rare"] = pd.Categorical(np.where(np.arange(10_000) < 3, "rare", "common"))
+    edges = ends(drawn(adata))
+    assert (edges[:, 1] - edges[:, 0]).sum() > 9000
+    kept = ends(drawn(adata, "a", "rare"))
+    assert (kept[:, 1] - kept[:, 0]).min() == pytest.approx(1)
 
 
 def test_order_keeps_cells_from_crossing() -> None:
