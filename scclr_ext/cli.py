@@ -49,13 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def analyse(adata: AnnData, args: argparse.Namespace) -> None:
     """Preprocess (unless told not to), embed and cluster, in place."""
+    method = args.method or ("scclr" if args.batch_key else "clear")
     if not args.no_preprocess:
         scclr_ext.pp.contrastive_preprocess(
-            adata, args.method, n_top_genes=args.n_top_genes, layer=args.layer, batch_key=args.batch_key
+            adata, method, n_top_genes=args.n_top_genes, layer=args.layer, batch_key=args.batch_key
         )
     scclr_ext.tl.contrastive_embed(
         adata,
-        args.method,
+        method,
         preset=args.preset,
         layer=args.layer if args.no_preprocess else None,
         batch_key=args.batch_key,
@@ -177,13 +178,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("input", type=Path, nargs="?", help="your own .h5ad instead")
     demo.add_argument("--out", type=Path, default=Path(_DEMO_FOLDER), help="folder to write to (%(default)s)")
     _add_options(demo)
-    demo.set_defaults(method="scclr")
     return parser
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--method", default="clear", help="scclr, clear or contrastive-sc (%(default)s)")
+    add("--method", help="scclr, clear or contrastive-sc (scclr with --batch-key, else clear)")
     add("--preset", help="default, paper or code")
     add("--layer", help="take the values from this layer")
     add("--batch-key", help="column of obs with the batch of each cell")
