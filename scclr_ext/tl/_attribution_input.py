@@ -79,7 +79,6 @@ class Cells:
     source: Source
     codes: NDArray[np.int64]
     batches: NDArray[np.int64]
-    sampled: NDArray[np.int64]
     expression: np.ndarray
     embedding: np.ndarray
     """Sums over sampled cells, shape ``(groups, batches, genes)`` and ``(groups, batches, dimensions)``."""
@@ -90,7 +89,7 @@ class Cells:
 
     def of(self, contrast: Contrast) -> NDArray[np.int64]:
         """Name the sampled cells of a group."""
-        return self.sampled[self.codes[self.sampled] == contrast.group]
+        return np.flatnonzero(self.codes == contrast.group)
 
     def attribute(self, contrast: Contrast, n_steps: int) -> tuple[np.ndarray, np.ndarray, Attribution]:
         """Return each gene's contribution and its difference from the reference, and how exact the former are."""
@@ -150,10 +149,24 @@ def read_cells(
             f"({missing[0]!r} for one); use the AnnData with all of them, or embed the cells again."
         )
         raise KeyError(msg)
+    everyone = labels.codes.astype(np.int64)
+    needed = sorted({code for contrast in wanted for code in (contrast.group, *contrast.reference)})
+    sampled = _sample(everyone, needed, max_cells, random_state)
+    shape = (len(labels.categories), int(batches.max()) + 1)
+    there, counts = np.zeros(shape), np.zeros(shape)
+    known = everyone >= 0
+    np.add.at(there, (everyone[known], batches[known]), 1)
+    codes, batches = everyone[sampled], batches[sampled]
+    np.add.at(counts, (codes, batches), 1)
+
+    # Only these cells are read. Genes by number: SciPy trips over cells by number of a view of every second gene.
+    part = adata[sampled, np.arange(adata.n_vars)]
+    if adata.isbacked:
+        part = part.to_memory()
     layer = str(model.training["params"].get("layer", "X"))
     mask = np.zeros(adata.n_vars, dtype=bool)
     mask[place] = True
-    data = read_model_input(adata, layer=None if layer == "X" else layer, mask_var=mask, batch_key=None)
+    data = read_model_input(part, layer=None if layer == "X" else layer, mask_var=mask, batch_key=None)
     where = device_of(device)
     method = model.trained.networks(device)
     # The columns come in the order of adata, the network wants its own.
@@ -161,18 +174,9 @@ def read_cells(
     order = np.argsort(np.argsort(place))
     if (order != np.arange(len(order))).any():
         source = _Reordered(source, torch.from_numpy(order).to(where))
-
-    codes = labels.codes.astype(np.int64)
-    needed = sorted({code for contrast in wanted for code in (contrast.group, *contrast.reference)})
-    sampled = _sample(codes, needed, max_cells, random_state)
-    shape = (len(labels.categories), int(batches.max()) + 1)
-    there, counts = np.zeros(shape), np.zeros(shape)
-    known = codes >= 0
-    np.add.at(there, (codes[known], batches[known]), 1)
-    np.add.at(counts, (codes[sampled], batches[sampled]), 1)
-    expression, embedding = _sums(method, source, sampled, codes, batches, shape)
+    expression, embedding = _sums(method, source, codes, batches, shape)
     weights = np.divide(there, counts, out=np.zeros(shape), where=counts > 0)
-    return Cells(model.genes, method, source, codes, batches, sampled, expression, embedding, weights, counts)
+    return Cells(model.genes, method, source, codes, batches, expression, embedding, weights, counts)
 
 
 def _sample(codes: NDArray[np.int64], groups: list[int], max_cells: int, random_state: int) -> NDArray[np.int64]:
@@ -188,15 +192,14 @@ def _sample(codes: NDArray[np.int64], groups: list[int], max_cells: int, random_
 def _sums(
     method: Method[Any],
     source: Source,
-    cells: NDArray[np.int64],
     codes: NDArray[np.int64],
     batches: NDArray[np.int64],
     shape: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Add up expression and embedding per group and batch, a minibatch at a time."""
     sums: list[np.ndarray] = []
-    for start in range(0, len(cells), _CHUNK):
-        part = cells[start : start + _CHUNK]
+    for start in range(0, len(codes), _CHUNK):
+        part = np.arange(start, min(start + _CHUNK, len(codes)))
         rows = source.rows(torch.from_numpy(part))
         values = [tensor.cpu().double().numpy() for tensor in (rows, method.represent(rows))]
         sums = sums or [np.zeros((*shape, table.shape[1])) for table in values]

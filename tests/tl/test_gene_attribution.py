@@ -13,7 +13,7 @@ from scipy import sparse
 
 import scclr_ext as clr
 from scclr_ext.engine.methods import METHODS, ClearConfig, ScclrConfig
-from scclr_ext.tl import _gene_attribution, contrastive_embed, gene_attribution
+from scclr_ext.tl import _attribution_input, _gene_attribution, contrastive_embed, gene_attribution
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust:UserWarning")
 
@@ -161,6 +161,15 @@ def test_a_sample_says_nearly_the_same(embedded) -> None:
     assert freeze(again.varm["some"]) == freeze(embedded.varm["some"])
     attribute(embedded, "type", max_cells=25, key_added="some", random_state=1)
     assert freeze(again.varm["some"]) != freeze(embedded.varm["some"])
+
+
+def test_only_the_sample_is_read(embedded, monkeypatch) -> None:
+    read, shapes = _attribution_input.read_model_input, []
+    monkeypatch.setattr(
+        _attribution_input, "read_model_input", lambda part, **rest: shapes.append(part.shape) or read(part, **rest)
+    )
+    attribute(embedded, "type", groups=["t0"], reference="t1", max_cells=25)
+    assert shapes == [(50, embedded.n_vars)]
 
 
 # What is written, and what it may be made from
