@@ -225,4 +225,6 @@ def _sample(
         cells = np.sort(np.random.default_rng(random_state).choice(adata.n_obs, max_cells, replace=False))
     if is_stored(matrix):
         return StoredRows(matrix, where=where).read(cells), cells
+    if not hasattr(matrix, "to_memory"):  # as columns in a file have, which are read whole
+        return to_memory(matrix[cells], where=where), cells
     return to_memory(matrix, where=where)[cells], cells

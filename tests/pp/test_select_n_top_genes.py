@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 import scclr_ext as clr
-from scclr_ext.pp import contrastive_preprocess, select_n_top_genes
+from scclr_ext.pp import _select_n_top_genes, contrastive_preprocess, select_n_top_genes
 
 STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
 freeze, unchanged, assert_reads_back = STATE["freeze"], STATE["unchanged"], STATE["assert_reads_back"]
@@ -97,6 +97,19 @@ def test_formats_agree(kind) -> None:
     np.testing.assert_allclose(
         first.uns["clr_n_top_genes"]["morans_i"], second.uns["clr_n_top_genes"]["morans_i"], atol=3e-3
     )  # rounding may put another gene last
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csc_matrix, sparse.csr_array])
+def test_only_the_sample_is_converted(monkeypatch, kind) -> None:
+    convert, shapes = _select_n_top_genes.to_memory, []
+    monkeypatch.setattr(
+        _select_n_top_genes,
+        "to_memory",
+        lambda values, where: shapes.append(values.shape) or convert(values, where=where),
+    )
+    adata = make(kind=kind)
+    select_n_top_genes(adata, **FAST, max_cells=60)
+    assert shapes == [(60, adata.n_vars)]
 
 
 def test_seeds() -> None:
