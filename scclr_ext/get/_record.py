@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from scclr_ext._anndata import check_adata
+from scclr_ext._anndata import check_adata, chunks
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -55,9 +55,8 @@ def read_record(adata: AnnData, key: str) -> EmbeddingRecord:
     found = adata.obsm[obsm_key]
     representation = np.asarray(found.toarray() if sparse.issparse(found) else found)
     usable = representation.dtype.kind in "buif"
-    if usable:  # in double precision: half of it has no such number as the largest
-        values = np.abs(representation.astype(np.float64))
-        usable = not (values[np.isfinite(values)] > _LARGEST).any()
+    if representation.dtype.kind == "f" and representation.dtype.itemsize > np.dtype(np.float32).itemsize:
+        usable = not any(((np.abs(part) > _LARGEST) & np.isfinite(part)).any() for part in chunks(representation))
     if representation.ndim != 2 or 0 in representation.shape or not usable:
         msg = f"adata.obsm[{obsm_key!r}] is not a matrix of numbers; embed the cells again."
         raise ValueError(msg)

@@ -71,12 +71,16 @@ def uniformity(
     squares = np.einsum("ij,ij->i", rows, rows)
     total, n_pairs = 0.0, len(rows) * (len(rows) - 1) / 2
     # In blocks of rows, so that all cells of a large set never ask for an n x n matrix.
-    for start in range(0, len(rows), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        distances = squares[block, None] + squares[None, start:] - 2 * rows[block] @ rows[start:].T
-        potential = np.exp(-t * np.clip(distances, 0, None))
+    step = max(1, min(_BLOCK, _PAIRS // len(rows)))
+    for start in range(0, len(rows), step):
+        block = slice(start, start + step)
+        potential = squares[block, None] + squares[None, start:]
+        potential -= 2 * rows[block] @ rows[start:].T
+        np.clip(potential, 0, None, out=potential)
+        potential *= -t
+        np.exp(potential, out=potential)
         total += float(np.triu(potential, k=1).sum())
     return float(np.log(total / n_pairs)) + 0.0
 
 
-_BLOCK = 1024
+_BLOCK, _PAIRS = 1024, 2**25

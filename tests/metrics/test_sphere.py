@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scclr_ext.metrics import alignment, uniformity
+from scclr_ext.metrics import _uniformity, alignment, uniformity
 
 
 def on_sphere(n, d, seed=0):
@@ -44,6 +44,15 @@ def test_blocks_make_no_difference() -> None:
     x = on_sphere(1500, 4)
     squared = ((x[:, None] - x[None]) ** 2).sum(-1)[np.triu_indices(1500, 1)]
     assert uniformity(x) == pytest.approx(np.log(np.exp(-2 * squared).mean()))
+
+
+def test_with_very_many_cells_blocks_are_smaller(monkeypatch) -> None:
+    x, shapes, triangle = on_sphere(500, 4), [], np.triu
+    expected = uniformity(x)
+    monkeypatch.setattr(_uniformity, "_PAIRS", 100 * 500)
+    monkeypatch.setattr(np, "triu", lambda m, k: shapes.append(m.shape) or triangle(m, k))
+    assert uniformity(x) == pytest.approx(expected, rel=1e-12)
+    assert shapes == [(100, 500), (100, 400), (100, 300), (100, 200), (100, 100)]
 
 
 def test_a_sample_is_near_and_repeatable() -> None:
