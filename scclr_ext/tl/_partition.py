@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     Labels = NDArray[np.int64]
 
 _MANY_CELLS = 50_000
-"""Above this, k-means works on minibatches and Ward's method along the neighbour graph."""
+"""Above this, k-means works on minibatches."""
+_ALL_PAIRS = 20_000
+"""Up to here Ward's method takes all pairs of cells, 1.6 GB; beyond, those that the neighbour graph connects."""
 _BANDWIDTH_SAMPLE = 1_000
 _SHIFTED_SAMPLE = 200
 """Cells that MeanShift starts from where there are many: of a mode with 2 % of the cells they miss one in fifty."""
@@ -103,7 +105,7 @@ def _k_means(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
 
 
 def _ward(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
-    connectivity = graph if len(rep) > _MANY_CELLS else None
+    connectivity = _in_one_piece(graph) if len(rep) > _ALL_PAIRS else None
     return AgglomerativeClustering(k, linkage="ward", connectivity=connectivity).fit_predict(rep)
 
 
@@ -139,13 +141,19 @@ def _mean_shift(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
 
 
 def _spectral(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
-    # Parts that nothing connects hang together by threads: scikit-learn warns of a graph in pieces.
+    model = SpectralClustering(k, affinity="precomputed", assign_labels="cluster_qr", random_state=seed)
+    return model.fit_predict(_in_one_piece(graph))
+
+
+def _in_one_piece(graph: Any) -> Any:
+    """Let parts of a graph that nothing connects hang together by threads.
+
+    Of a graph in pieces scikit-learn warns, and Ward's method compares all cells of each with all of the others.
+    """
     n_parts, part = connected_components(graph, directed=False)
     first = np.unique(part, return_index=True)[1]
     threads = sparse.coo_matrix((np.full(n_parts - 1, _THREAD), (first[:-1], first[1:])), shape=graph.shape)
-    whole = (graph + threads + threads.T).tocsr()
-    model = SpectralClustering(k, affinity="precomputed", assign_labels="cluster_qr", random_state=seed)
-    return model.fit_predict(whole)
+    return (graph + threads + threads.T).tocsr()
 
 
 class Clusterer(NamedTuple):

@@ -174,14 +174,28 @@ def test_spectral_in_one_piece_and_in_many(graph, pair_graph) -> None:
 
 @pytest.mark.parametrize("method", ["kmeans", "ward", "mean-shift"])
 def test_large_data_take_the_other_path(graph, monkeypatch, method) -> None:
-    monkeypatch.setattr(_partition, "_MANY_CELLS", 50)
-    monkeypatch.setattr(_partition, "_BANDWIDTH_SAMPLE", 50)
-    if method == "ward":  # along the graph, which has to be in one piece
+    for limit in ("_MANY_CELLS", "_ALL_PAIRS", "_BANDWIDTH_SAMPLE"):
+        monkeypatch.setattr(_partition, limit, 50)
+    assert adjusted_rand_index(REP_METHODS[method].fit(BLOBS, graph, 3, 0), TRUTH) == 1
+    if method == "ward":  # along a graph in one piece, too
         rep, truth = make_blobs([40, 30, 20], distance=6.0, spread=1.5)
         labels = REP_METHODS[method].fit(rep, make_graph(rep), 3, 0)
         assert adjusted_rand_index(labels, truth) > 0.8
-    else:
-        assert adjusted_rand_index(REP_METHODS[method].fit(BLOBS, graph, 3, 0), TRUTH) == 1
+
+
+def test_ward_gets_a_large_graph_in_one_piece(graph, monkeypatch) -> None:
+    from scipy.sparse.csgraph import connected_components
+
+    given, model = [], _partition.AgglomerativeClustering
+    monkeypatch.setattr(
+        _partition, "AgglomerativeClustering", lambda k, **how: given.append(how["connectivity"]) or model(k, **how)
+    )
+    REP_METHODS["ward"].fit(BLOBS, graph, 2, 0)
+    monkeypatch.setattr(_partition, "_ALL_PAIRS", 50)
+    REP_METHODS["ward"].fit(BLOBS, graph, 2, 0)
+    assert given[0] is None
+    assert connected_components(graph)[0] == 3
+    assert connected_components(given[1])[0] == 1
 
 
 def test_birch_splits_a_single_cloud(pair_graph) -> None:
