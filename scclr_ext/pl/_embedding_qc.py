@@ -79,11 +79,12 @@ def embedding_qc(
 
     Notes
     -----
-    The map is `obsm["X_umap"]`, unless the neighbour graph (`uns["neighbors"]`) says that it was made from another
-    representation. Otherwise a UMAP is made on the side with scanpy, from the neighbour graph if that belongs to this
-    embedding, or from the embedding; below 10 cells its principal axes stand in. At most 50 000 cells are drawn, or
-    used for such a UMAP. Colours are those of `uns["<column>_colors"]` where they exist, otherwise those that
-    scanpy gives by default.
+    The map is `obsm["X_umap"]` where that shows the neighbours in this embedding as well as a UMAP of it does, which is
+    found out by letting a UMAP of up to 3000 cells go on from there. Otherwise, as where it was made of a PCA or of an
+    earlier embedding, a UMAP is made on the side with scanpy, from the neighbour graph if its distances are those in
+    this embedding, or from the embedding; below 10 cells its principal axes stand in. The titles say which. At most
+    50 000 cells are drawn, or used for such a UMAP. Colours are those of `uns["<column>_colors"]` where they exist,
+    otherwise those that scanpy gives by default.
 
     Examples
     --------
@@ -92,7 +93,7 @@ def embedding_qc(
     >>> from anndata import AnnData
     >>> import scclr_ext as clr
     >>> rng = np.random.default_rng(0)
-    >>> adata = AnnData(obsm={"X_clr": rng.normal(size=(60, 8)), "X_umap": rng.normal(size=(60, 2))})
+    >>> adata = AnnData(obsm={"X_clr": rng.normal(size=(60, 8))})
     >>> history = {"step": np.array([1, 2]), "loss": np.array([3.0, 1.5])}
     >>> adata.uns["clr"] = {"params": {"obsm_key": "X_clr", "chance_loss": 3.1}, "history": history}
     >>> fig = clr.pl.embedding_qc(adata, return_fig=True)

@@ -72,8 +72,8 @@ def _prepare_one(adata: AnnData, key: str, title: str, *, on_data: bool) -> Map:
 
 def draw(ax: Axes, shown: Map, coordinates: Coordinates | None) -> None:
     """Draw one map with a colour bar, a legend, or names on the clusters."""
-    name = "UMAP" if coordinates is None else coordinates.name
-    dress(ax, f"{name}, {shown.title}" if shown.title else name, xlabel=f"{name} 1", ylabel=f"{name} 2")
+    name, axis = ("UMAP", "UMAP") if coordinates is None else (coordinates.name, coordinates.axis)
+    dress(ax, f"{name}, {shown.title}" if shown.title else name, xlabel=f"{axis} 1", ylabel=f"{axis} 2")
     if coordinates is None:
         note(ax, "every cell has the same embedding:\nthere is nothing to map")
         return

@@ -13,7 +13,7 @@ from scclr_ext.get._stability import read_stability
 from scclr_ext.pl import _maps, _stability_panels
 from scclr_ext.pl._colors import category_colors
 from scclr_ext.pl._layout import finish, host_for
-from scclr_ext.pl._umap import MOST_CELLS, Coordinates, umap_coordinates
+from scclr_ext.pl._umap import stored_umap, umap_coordinates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,8 +81,9 @@ def stability(
 
     Notes
     -----
-    Without a UMAP and without the embedding that was repeated there are no maps. Colours are those of
-    `uns["clr_consensus_colors"]` where they exist, otherwise those that scanpy gives by default.
+    The maps are those of :func:`scclr_ext.pl.embedding_qc`, of the embedding that was repeated. Where that is gone,
+    they are `obsm["X_umap"]`, whatever it was made of, as their titles say; without either there are none. Colours are
+    those of `uns["clr_consensus_colors"]` where they exist, otherwise those that scanpy gives by default.
 
     Examples
     --------
@@ -120,7 +121,7 @@ def stability(
     if obsm_key in adata.obsm:
         coordinates = umap_coordinates(adata, obsm_key)
     elif "X_umap" in adata.obsm:
-        coordinates = _umap_of_old(adata)
+        coordinates = stored_umap(adata)
     maps = [
         _maps.Map("consensus", categories=labels, colors=colors, on_data=True),
         _maps.Map("confidence", numbers=confidence),
@@ -141,13 +142,6 @@ def stability(
             _maps.draw(axes[f"map{i}"], shown, coordinates)
     order = [name for name in ("ari", "overlap", "variation", "clusters", "map0", "map1") if name in axes]
     return finish([axes[name] for name in order], show=show, return_fig=return_fig)
-
-
-def _umap_of_old(adata: AnnData) -> Coordinates:
-    """Take the UMAP that is there, whatever it was made of."""
-    xy = np.asarray(adata.obsm["X_umap"])
-    cells = np.random.default_rng(0).permutation(adata.n_obs)[:MOST_CELLS]
-    return Coordinates(cells, xy[cells, :2], "UMAP")
 
 
 def _recoded(adata: AnnData, column: str, labels: pd.Categorical) -> AnnData:

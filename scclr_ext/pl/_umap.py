@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
-import scanpy as sc
-from anndata import AnnData
+from scipy import sparse
+
+from scclr_ext.pl._fit import graph_fits, map_fits, run_umap
+from scclr_ext.pl._style import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from anndata import AnnData
 
 MOST_CELLS = 50_000
 FEWEST_CELLS = 10
@@ -23,53 +23,36 @@ class Coordinates(NamedTuple):
     cells: np.ndarray
     xy: np.ndarray
     name: str
+    """What was drawn of what, for the title."""
+    axis: str
 
 
 def umap_coordinates(adata: AnnData, obsm_key: str) -> Coordinates:
-    """Take the UMAP that is there, or make one of this embedding on the side."""
-    n_neighbors_rep = _graph_representation(adata)
-    cells = np.arange(adata.n_obs)
-    # Random order, so that no group is painted over another; a fixed seed, so that the figure stays the same.
-    drawn = np.random.default_rng(0).permutation(cells)[:MOST_CELLS]
-    # A UMAP beside a graph of another representation was most likely made from that one, say PCA.
-    if "X_umap" in adata.obsm and n_neighbors_rep in {None, obsm_key}:
-        return Coordinates(drawn, np.asarray(adata.obsm["X_umap"])[drawn, :2], "UMAP")
-    representation = np.asarray(adata.obsm[obsm_key])
+    """Take the UMAP that is there if it shows this embedding, or make one on the side."""
+    found = adata.obsm[obsm_key]
+    representation = np.asarray(found.toarray() if sparse.issparse(found) else found)
+    made_of = shorten(obsm_key)
     if adata.n_obs < FEWEST_CELLS:
-        return Coordinates(cells, _principal_axes(representation), "PC")
+        return Coordinates(np.arange(adata.n_obs), _principal_axes(representation), f"PCs of {made_of}", "PC")
+    if "X_umap" in adata.obsm and map_fits(representation, np.asarray(adata.obsm["X_umap"])[:, :2]):
+        return stored_umap(adata)
+    drawn = _drawn(adata.n_obs)
     if adata.n_obs > MOST_CELLS:
-        return Coordinates(drawn, _umap(representation[drawn]), "UMAP")
-    graph = adata.uns["neighbors"] if n_neighbors_rep == obsm_key else None
-    xy = _umap(representation, graph, None if graph is None else adata)
-    return Coordinates(drawn, xy[drawn], "UMAP")
-
-
-def _graph_representation(adata: AnnData) -> str | None:
-    """Name what the default neighbour graph was made of; None without a graph."""
-    if "neighbors" not in adata.uns:
-        return None
-    # scanpy records nothing where it chose PCA or X by itself.
-    return str(adata.uns["neighbors"].get("params", {}).get("use_rep", "X_pca"))
-
-
-def _umap(
-    representation: np.ndarray, graph: Mapping[str, Any] | None = None, adata: AnnData | None = None
-) -> np.ndarray:
-    names = pd.RangeIndex(len(representation)).astype(str)
-    aside = AnnData(obs=pd.DataFrame(index=names), obsm={"rep": representation})
-    if graph is None or adata is None:
-        sc.pp.neighbors(aside, n_neighbors=min(15, len(representation) - 1), use_rep="rep")
+        xy = run_umap(representation[drawn])
     else:
-        for name in ("connectivities", "distances"):
-            aside.obsp[name] = adata.obsp[graph.get(f"{name}_key", name)].copy()
-        params = {**graph["params"], "use_rep": "rep"}
-        aside.uns["neighbors"] = {
-            "connectivities_key": "connectivities",
-            "distances_key": "distances",
-            "params": params,
-        }
-    sc.tl.umap(aside)
-    return np.asarray(aside.obsm["X_umap"])
+        xy = run_umap(representation, adata if graph_fits(adata, representation) else None)[drawn]
+    return Coordinates(drawn, xy, f"UMAP of {made_of}", "UMAP")
+
+
+def stored_umap(adata: AnnData) -> Coordinates:
+    """Take the UMAP that is there, whatever it was made of."""
+    drawn = _drawn(adata.n_obs)
+    return Coordinates(drawn, np.asarray(adata.obsm["X_umap"])[drawn, :2], "X_umap", "UMAP")
+
+
+def _drawn(n_cells: int) -> np.ndarray:
+    """Draw cells in random order, so that no group is painted over another; with a fixed seed, the same each time."""
+    return np.random.default_rng(0).permutation(n_cells)[:MOST_CELLS]
 
 
 def _principal_axes(representation: np.ndarray) -> np.ndarray:

@@ -27,7 +27,9 @@ def make_embedded(
     group = np.sort(rng.choice(max(n_clusters, 1), size=n_obs, p=sizes))
     group[: max(n_clusters, 1)] = np.arange(max(n_clusters, 1))
     centres = rng.normal(size=(max(n_clusters, 1), n_dims))
-    embedding = centres[group] + spread * rng.normal(size=(n_obs, n_dims))
+    # Each group is a disc, so that a map can show who is near whom; noise gives the other dimensions.
+    disc, plane = rng.normal(size=(n_obs, 2)), np.linalg.qr(rng.normal(size=(n_dims, 2)))[0]
+    embedding = centres[group] + spread * (3 * disc @ plane.T + 0.2 * rng.normal(size=(n_obs, n_dims)))
     embedding = (embedding / np.linalg.norm(embedding, axis=1, keepdims=True)).astype(np.float32)
 
     adata = AnnData(
@@ -39,7 +41,7 @@ def make_embedded(
     if umap:
         angle = 2 * np.pi * group / max(n_clusters, 1)
         place = np.column_stack([np.cos(angle), np.sin(angle)]) * (4 + group % 3)[:, None]
-        adata.obsm["X_umap"] = (place + 0.45 * rng.normal(size=(n_obs, 2))).astype(np.float32)
+        adata.obsm["X_umap"] = (place + 0.45 * disc).astype(np.float32)
     if n_batches:
         adata.obs["donor"] = pd.Categorical([f"donor{i}" for i in rng.integers(n_batches, size=n_obs)])
     if n_clusters:

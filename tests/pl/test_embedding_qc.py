@@ -75,8 +75,8 @@ def test_panels_with_clusters_and_batches(make_embedded) -> None:
         *TRAINING,
         "Cluster sizes by donor",
         "Silhouette per cluster",
-        "UMAP, clr_clusters",
-        "UMAP, donor",
+        "X_umap, clr_clusters",
+        "X_umap, donor",
     ]
 
 
@@ -100,7 +100,7 @@ def test_lines_are_the_table(make_embedded) -> None:
 def test_the_map_shows_every_cell_in_its_colour(make_embedded) -> None:
     adata = make_embedded()
     adata.uns["clr_clusters_colors"] = ["#ff0000", "#00ff00", "#0000ff"]
-    drawn = panels(adata)["UMAP, clr_clusters"].collections[0]
+    drawn = panels(adata)["X_umap, clr_clusters"].collections[0]
     cells = np.lexsort(adata.obsm["X_umap"].T)
     order = np.lexsort(np.asarray(drawn.get_offsets()).T)
     np.testing.assert_allclose(np.asarray(drawn.get_offsets())[order], adata.obsm["X_umap"][cells])
@@ -117,14 +117,14 @@ def test_colours_survive_a_category_that_is_gone(make_embedded) -> None:
 
 
 def test_clusters_are_named_on_the_map(make_embedded) -> None:
-    texts = panels(make_embedded(n_obs=600, n_clusters=30))["UMAP, clr_clusters"].texts
+    texts = panels(make_embedded(n_obs=600, n_clusters=30))["X_umap, clr_clusters"].texts
     assert [text.get_text() for text in texts] == [str(i) for i in range(30)]
 
 
 @pytest.mark.parametrize("n_batches", [0, 2])
 def test_without_clusters(make_embedded, n_batches) -> None:
     found = panels(make_embedded(n_clusters=0, n_batches=n_batches))
-    last = "UMAP, donor" if n_batches else "UMAP"
+    last = "X_umap, donor" if n_batches else "X_umap"
     assert list(found) == [*TRAINING, "Cluster sizes", "Silhouette per cluster", last]
     for title in ("Cluster sizes", "Silhouette per cluster"):
         assert "run tl.contrastive_cluster" in found[title].texts[0].get_text()
@@ -133,7 +133,7 @@ def test_without_clusters(make_embedded, n_batches) -> None:
 
 def test_without_batches(make_embedded) -> None:
     found = panels(make_embedded(n_batches=0))
-    assert list(found)[4:] == ["Cluster sizes", "Silhouette per cluster", "UMAP, clr_clusters"]
+    assert list(found)[4:] == ["Cluster sizes", "Silhouette per cluster", "X_umap, clr_clusters"]
     assert [bar.get_height() for bar in found["Cluster sizes"].patches] == clr.get.embedding_qc(
         make_embedded(n_batches=0)
     ).clusters["n_cells"].tolist()
@@ -146,12 +146,12 @@ def test_color_takes_the_place_of_the_batch(make_embedded) -> None:
     adata.obs["kept"] = np.arange(adata.n_obs) % 2 == 0
     adata.obs["type"] = pd.Categorical([f"type {i % 60} with a long name" for i in range(adata.n_obs)])
     found = panels(adata, color=["score", "kept", "type", "gene2"])
-    assert list(found)[6:] == [f"UMAP, {name}" for name in ("clr_clusters", "score", "kept", "type", "gene2")]
-    assert len(found["UMAP, type"].get_legend().get_texts()) == 41
-    assert [t.get_text() for t in found["UMAP, kept"].get_legend().get_texts()] == ["False", "True"]
+    assert list(found)[6:] == [f"X_umap, {name}" for name in ("clr_clusters", "score", "kept", "type", "gene2")]
+    assert len(found["X_umap, type"].get_legend().get_texts()) == 41
+    assert [t.get_text() for t in found["X_umap, kept"].get_legend().get_texts()] == ["False", "True"]
     assert [t.get_text() for t in found["Cluster sizes by donor"].get_legend().get_texts()] == ["donor0", "donor1"]
-    assert list(panels(adata, color="gene2"))[6:] == ["UMAP, clr_clusters", "UMAP, gene2"]
-    assert list(panels(adata, color=[]))[6:] == ["UMAP, clr_clusters"]
+    assert list(panels(adata, color="gene2"))[6:] == ["X_umap, clr_clusters", "X_umap, gene2"]
+    assert list(panels(adata, color=[]))[6:] == ["X_umap, clr_clusters"]
 
 
 def test_collapse_is_said(make_embedded) -> None:
@@ -171,41 +171,75 @@ def test_collapsed_directions_are_marked(make_embedded) -> None:
     assert "10 collapsed" in ax.texts[0].get_text()
 
 
-@pytest.mark.parametrize(("n_obs", "axis"), [(2, "PC"), (5, "PC"), (12, "UMAP"), (90, "UMAP")])
-def test_tiny_sets_without_a_umap(make_embedded, n_obs, axis) -> None:
+@pytest.mark.parametrize(("n_obs", "name"), [(2, "PCs"), (5, "PCs"), (12, "UMAP"), (90, "UMAP")])
+def test_tiny_sets_without_a_umap(make_embedded, n_obs, name) -> None:
     found = panels(make_embedded(n_obs=n_obs, n_clusters=2, umap=False))
-    assert len(found[f"{axis}, clr_clusters"].collections[0].get_offsets()) == n_obs
+    assert len(found[f"{name} of X_clr, clr_clusters"].collections[0].get_offsets()) == n_obs
+
+
+def drawn(adata, title: str) -> np.ndarray:
+    return np.sort(panels(adata, color=[])[f"{title}, clr_clusters"].collections[0].get_offsets(), axis=0)
+
+
+def blobs(seed: int) -> np.ndarray:
+    """Three groups of 60 cells, always the same ones, whose insides are of the seed."""
+    centres = np.random.default_rng(0).normal(size=(3, 8)).repeat(60, axis=0)
+    return (centres + 0.3 * np.random.default_rng(seed).normal(size=centres.shape)).astype(np.float32)
 
 
 def test_a_umap_of_another_representation_is_not_passed_off(make_embedded) -> None:
-    adata = make_embedded(n_obs=60)
-    adata.obsm["X_other"] = np.random.default_rng(0).normal(size=(60, 4))
-    own = np.sort(adata.obsm["X_umap"], axis=0)
-
-    def drawn():
-        return np.sort(panels(adata)["UMAP, clr_clusters"].collections[0].get_offsets(), axis=0)
-
-    sc.pp.neighbors(adata, use_rep="X_clr")
-    np.testing.assert_allclose(drawn(), own)
-    sc.pp.neighbors(adata, use_rep="X_other")
-    assert not np.allclose(drawn(), own)
-
-
-def test_the_graph_that_is_there_is_used(make_embedded) -> None:
-    adata = make_embedded(n_obs=60, umap=False)
-    sc.pp.neighbors(adata, use_rep="X_clr", n_neighbors=8)
-    drawn = np.sort(panels(adata)["UMAP, clr_clusters"].collections[0].get_offsets(), axis=0)
+    adata = make_embedded(n_obs=180, n_clusters=3, umap=False)
+    adata.obsm["X_clr"], adata.obsm["X_pca"] = blobs(1), blobs(2)
+    sc.pp.neighbors(adata, use_rep="X_pca")
     sc.tl.umap(adata)
-    np.testing.assert_allclose(drawn, np.sort(adata.obsm["X_umap"], axis=0), rtol=1e-5)
+    sc.pp.neighbors(adata, use_rep="X_clr")  # as contrastive_cluster does: the graph says nothing about the UMAP
+    made = drawn(adata, "UMAP of X_clr")
+    sc.tl.umap(adata)
+    own = np.sort(adata.obsm["X_umap"], axis=0)
+    np.testing.assert_allclose(made, own, rtol=1e-5)
+    np.testing.assert_allclose(drawn(adata, "X_umap"), own)
+    # A graph of another representation says nothing either, and cells may be taken away.
+    sc.pp.neighbors(adata, use_rep="X_pca")
+    np.testing.assert_allclose(drawn(adata, "X_umap"), own)
+    half = adata[::2].copy()
+    np.testing.assert_allclose(drawn(half, "X_umap"), np.sort(half.obsm["X_umap"], axis=0))
+
+
+def test_a_umap_and_a_graph_of_an_earlier_embedding_are_not_passed_off(make_embedded) -> None:
+    adata = make_embedded(n_obs=180, n_clusters=3, umap=False)
+    adata.obsm["X_clr"] = blobs(1)
+    sc.pp.neighbors(adata, use_rep="X_clr", n_neighbors=8)
+    sc.tl.umap(adata)
+    adata.obsm["X_clr"] = blobs(2)
+    made = drawn(adata, "UMAP of X_clr")
+    sc.pp.neighbors(adata, use_rep="X_clr")
+    sc.tl.umap(adata)
+    np.testing.assert_allclose(made, np.sort(adata.obsm["X_umap"], axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_the_graph_that_is_there_is_used(make_embedded, metric) -> None:
+    adata = make_embedded(n_obs=60, umap=False)
+    sc.pp.neighbors(adata, use_rep="X_clr", n_neighbors=8, metric=metric)
+    made = drawn(adata, "UMAP of X_clr")
+    sc.tl.umap(adata)
+    np.testing.assert_allclose(made, np.sort(adata.obsm["X_umap"], axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("stored", [np.zeros((60, 2)), np.full((60, 2), np.nan)])
+def test_what_is_no_umap_is_not_drawn(make_embedded, stored) -> None:
+    adata = make_embedded(n_obs=60)
+    adata.obsm["X_umap"] = stored
+    assert np.ptp(drawn(adata, "UMAP of X_clr"), axis=0).min() > 0
 
 
 def test_many_cells_are_thinned(make_embedded, monkeypatch: pytest.MonkeyPatch) -> None:
     from scclr_ext.pl import _umap
 
     monkeypatch.setattr(_umap, "MOST_CELLS", 50)
-    for umap in (True, False):
-        drawn = panels(make_embedded(umap=umap))["UMAP, donor"].collections[0]
-        assert len(drawn.get_offsets()) == 50
+    for title, umap in (("X_umap", True), ("UMAP of X_clr", False)):
+        points = panels(make_embedded(umap=umap))[f"{title}, donor"].collections[0]
+        assert len(points.get_offsets()) == 50
 
 
 def test_incomplete_records(make_embedded) -> None:

@@ -78,7 +78,7 @@ def test_what_comes_back(make_repeated, monkeypatch) -> None:
     monkeypatch.setattr(plt, "show", lambda: shown.append(1))
     assert isinstance(clr.pl.stability(adata, return_fig=True), Figure)
     axes = clr.pl.stability(adata, show=False)
-    assert [ax.get_title(loc="left") for ax in axes] == [*TITLES, "UMAP, consensus", "UMAP, confidence"]
+    assert [ax.get_title(loc="left") for ax in axes] == [*TITLES, "X_umap, consensus", "X_umap, confidence"]
     assert not shown
     assert clr.pl.stability(adata, show=True) is None
     assert len(shown) == 1
@@ -147,9 +147,19 @@ def test_without_a_map(make_repeated) -> None:
     adata = make_repeated()
     adata.uns["clr_stability"]["params"]["obsm_key"] = ""
     adata.uns["neighbors"] = {"params": {"use_rep": "X_pca"}}
-    assert len(drawn(adata)) == 6  # the UMAP that is there will do
+    # The UMAP that is there will do, by its name.
+    assert [ax.get_title(loc="left") for ax in drawn(adata)[4:]] == ["X_umap, consensus", "X_umap, confidence"]
     del adata.obsm["X_umap"]
     assert [ax.get_title(loc="left") for ax in drawn(adata)] == TITLES
+
+
+def test_a_umap_of_another_representation_is_not_passed_off(make_repeated) -> None:
+    adata = make_repeated()
+    adata.obsm["X_umap"] = np.random.default_rng(0).normal(size=(adata.n_obs, 2))
+    assert [ax.get_title(loc="left") for ax in drawn(adata)[4:]] == [
+        "UMAP of X_clr, consensus",
+        "UMAP of X_clr, confidence",
+    ]
 
 
 def test_after_cells_were_taken_away(make_repeated) -> None:
