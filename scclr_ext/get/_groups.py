@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import scanpy as sc
 
 from scclr_ext._anndata import check_adata, get_matrix, names
 from scclr_ext.get._clusters import categories_of
+from scclr_ext.get._expression import in_raw, read_expression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def read_scores(adata: AnnData, score: str | Sequence[str], *, layer: str | None
         if name not in adata.obs and name not in adata.var_names:
             msg = (
                 f"`score` names {name!r}, which is neither a column of adata.obs nor a gene in adata.var_names; "
-                "sc.tl.score_genes writes a score for a list of genes."
+                f"sc.tl.score_genes writes a score for a list of genes.{in_raw(adata, name)}"
             )
             raise KeyError(msg)
         if name in adata.obs and not _is_numeric(adata.obs[name]):
@@ -87,7 +87,7 @@ def read_scores(adata: AnnData, score: str | Sequence[str], *, layer: str | None
             "example with .astype('float32')."
         )
         raise TypeError(msg)
-    values = sc.get.obs_df(adata, genes, layer=layer) if genes else pd.DataFrame(index=adata.obs_names)
+    values = read_expression(adata, genes, layer=layer) if genes else pd.DataFrame(index=adata.obs_names)
     return {
         name: (adata.obs[name] if name in adata.obs else values[name]).to_numpy(dtype=np.float64, na_value=np.nan)
         for name in wanted

@@ -36,7 +36,8 @@ def scores_by_group(
     unit
         Column of `obs` with what was sampled independently: donors, animals, ... None pools the cells of a group.
     layer
-        Take the values of genes from this layer instead of `X`.
+        Take the values of genes from this layer instead of `X`. Counts whose normalising was left to their readers
+        (`defer` in :func:`scclr_ext.pp.contrastive_preprocess`) are log-normalised as the model reads them.
 
     Returns
     -------

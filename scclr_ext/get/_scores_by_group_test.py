@@ -38,7 +38,8 @@ def scores_by_group_test(
     unit
         Column of `obs` with what was sampled independently: donors, animals, ...
     layer
-        Take the values of genes from this layer instead of `X`.
+        Take the values of genes from this layer instead of `X`. Counts whose normalising was left to their readers
+        (`defer` in :func:`scclr_ext.pp.contrastive_preprocess`) are log-normalised as the model reads them.
     reference
         A group: every other one is tested against it. None tests all groups at once.
     paired

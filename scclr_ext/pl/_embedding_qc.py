@@ -55,7 +55,8 @@ def embedding_qc(
         Column of `obs` with clusters. Where it does not exist, the panels about clusters stay empty and say so.
     color
         Columns of `obs` or genes that colour the maps after the clusters, in place of the batch. An empty list
-        leaves the clusters alone.
+        leaves the clusters alone. Counts whose normalising was left to their readers are log-normalised as the model
+        reads them.
     show
         Show the figure. `None` follows `scanpy.settings.autoshow`.
     ax

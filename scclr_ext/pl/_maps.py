@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import scanpy as sc
 from matplotlib.patheffects import withStroke
 
 from scclr_ext.get._clusters import categories_of
+from scclr_ext.get._expression import in_raw, read_expression
 from scclr_ext.pl._colors import LIGHT_GREY, category_colors
 from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, note, shorten_together
 
@@ -46,7 +46,7 @@ def keys_to_draw(
         if key not in adata.obs and key not in adata.var_names:
             msg = (
                 f"`color` names {key!r}, which is neither a column of adata.obs nor a gene in adata.var_names; "
-                "give one of them."
+                f"give one of them.{in_raw(adata, key)}"
             )
             raise KeyError(msg)
     return list(dict.fromkeys(keys))
@@ -61,7 +61,7 @@ def prepare(adata: AnnData, keys: Sequence[str], *, cluster_key: str) -> list[Ma
 
 
 def _prepare_one(adata: AnnData, key: str, title: str, *, on_data: bool) -> Map:
-    column = adata.obs[key] if key in adata.obs else sc.get.obs_df(adata, [key])[key]
+    column = adata.obs[key] if key in adata.obs else read_expression(adata, [key], layer=None)[key]
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if numeric and not on_data:
         return Map(title, numbers=column.to_numpy(dtype=np.float64, na_value=np.nan))

@@ -59,7 +59,8 @@ def scores_by_group(
         Column of `obs` with what was sampled independently: donors, animals, ... Without it there is nothing to test:
         cells of one donor are no independent observations.
     layer
-        Take the values of genes from this layer instead of `X`.
+        Take the values of genes from this layer instead of `X`. Counts whose normalising was left to their readers
+        (`defer` in :func:`scclr_ext.pp.contrastive_preprocess`) are log-normalised as the model reads them.
     reference
         A group: every other one is tested against it, and its p-value stands above it. None tests all groups at once.
     paired

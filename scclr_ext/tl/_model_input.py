@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import batch_codes, check_unique, frame, get_matrix, names, to_memory
-from scclr_ext._normalize import log_normalize, size_factors
+from scclr_ext._anndata import batch_codes, check_unique, frame, get_matrix, to_memory
+from scclr_ext._deferred import deferred_factors, deferred_record
+from scclr_ext._normalize import log_normalize
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import UnitsSoFar, check_not_scaled
 from scclr_ext.tl._library_size import find_target_sum
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
     from scipy import sparse
-
-    from scclr_ext._normalize import SizeFactors
 
 _MIN_CELLS = 2
 _FIRST_CELLS = 256
@@ -67,7 +65,7 @@ def read_model_input(
     Values that are not in memory are only looked at; they are read and checked while the model is trained.
     """
     check_unique(adata)
-    recipe = _deferred(adata, layer)
+    recipe = deferred_record(adata, layer)
     if recipe is not None and layer is None and recipe["layer"] != "X":
         layer = str(recipe["layer"])
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
@@ -97,7 +95,7 @@ def read_model_input(
             found = "raw counts" if seen.units == "counts" else "values that are not logarithms"
             msg = f"{where} holds {found}; call scclr_ext.pp.contrastive_preprocess(adata) first."
             raise ValueError(msg)
-        factor, target_sum = _factors(adata, recipe)
+        factor, target_sum = deferred_factors(adata, recipe)
         if isinstance(values, StoredRows):
             values.change = lambda part, _, cells: log_normalize(part, factor[cells])
         else:
@@ -113,26 +111,6 @@ def read_model_input(
         batch_key=batch_key or "",
         target_sum=find_target_sum(adata, first, layer) if target_sum is None else target_sum,
     )
-
-
-def _deferred(adata: AnnData, layer: str | None) -> Mapping[str, Any] | None:
-    """Return the record of a preprocessing that left the normalising of these values to their readers."""
-    record = adata.uns.get(_keys.PREPROCESS_UNS)
-    if isinstance(record, Mapping) and record.get("deferred", False) and layer in {None, record["layer"]}:
-        return record
-    return None
-
-
-def _factors(adata: AnnData, record: Mapping[str, Any]) -> SizeFactors:
-    key = _keys.LIBRARY_SIZE_OBS
-    if key not in adata.obs:
-        msg = (
-            f"adata.obs[{key!r}] is missing, which the normalising of the values needs; found {names(adata.obs)}. "
-            "Call scclr_ext.pp.contrastive_preprocess(adata) again."
-        )
-        raise KeyError(msg)
-    size = record.get("library_size", record["target_sum"])
-    return size_factors(np.asarray(adata.obs[key], dtype=np.float64), float(size))
 
 
 def _gene_mask(var: pd.DataFrame, mask_var: str | NDArray[np.bool_] | None) -> NDArray[np.bool_]:

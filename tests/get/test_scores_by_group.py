@@ -51,6 +51,35 @@ def test_pooled_and_from_a_layer() -> None:
     assert plain["n_cells"].tolist() == [200, 160]
 
 
+def test_deferred_counts_are_normalised_as_the_model_reads_them() -> None:
+    deferred, plain = study(), study()
+    clr.pp.contrastive_preprocess(deferred, defer=True)
+    clr.pp.contrastive_preprocess(plain)
+    with unchanged(deferred):
+        table = clr.get.scores_by_group(deferred, ["isg", "CD14"], "condition")
+    expected = clr.get.scores_by_group(plain, ["isg", "CD14"], "condition")
+    pd.testing.assert_frame_equal(table, expected, rtol=1e-5)
+    # A layer that has nothing to do with it, and values that were normalised since, are read as they are.
+    twice = clr.get.scores_by_group(deferred, "CD14", "condition", layer="twice")
+    assert twice["median"].isin([0, 2, 4]).all()
+    deferred.X = plain.X
+    pd.testing.assert_frame_equal(clr.get.scores_by_group(deferred, ["isg", "CD14"], "condition"), expected)
+
+
+def test_a_gene_that_only_raw_has_is_said() -> None:
+    adata = study()
+    adata.raw = adata
+    part = adata[:, :2].copy()
+    with pytest.raises(KeyError, match=r"'B2M'.*adata\.raw has that gene: adata\.obs\['B2M'\] = adata\.raw"):
+        clr.get.scores_by_group(part, "B2M", "condition")
+    part.obs["B2M"] = part.raw.obs_vector("B2M")
+    expected = clr.get.scores_by_group(adata, "B2M", "condition")
+    pd.testing.assert_frame_equal(clr.get.scores_by_group(part, "B2M", "condition"), expected)
+    with pytest.raises(KeyError, match="'neither'") as error:
+        clr.get.scores_by_group(part, "neither", "condition")
+    assert "adata.raw" not in str(error.value)
+
+
 def test_cells_without_a_value_are_left_out() -> None:
     adata = study()
     adata.obs.loc[adata.obs_names[:10], "isg"] = np.nan

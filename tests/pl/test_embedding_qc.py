@@ -154,6 +154,22 @@ def test_color_takes_the_place_of_the_batch(make_embedded) -> None:
     assert list(panels(adata, color=[]))[6:] == ["X_umap, clr_clusters"]
 
 
+def test_deferred_counts_are_drawn_as_the_model_reads_them(make_embedded) -> None:
+    adata = make_embedded()
+    clr.pp.contrastive_preprocess(adata, defer=True)
+    plain = make_embedded()
+    clr.pp.contrastive_preprocess(plain)
+    colours = panels(adata, color="gene2")["X_umap, gene2"].collections[0].get_array()
+    np.testing.assert_allclose(np.sort(colours), np.sort(plain.X[:, 2].toarray().ravel()), rtol=1e-5)
+
+
+def test_a_gene_that_only_raw_has_is_said(make_embedded) -> None:
+    adata = make_embedded()
+    adata.raw = adata
+    with pytest.raises(KeyError, match=r"`color` names 'gene4'.*adata\.raw has that gene: adata\.obs\['gene4'\]"):
+        clr.pl.embedding_qc(adata[:, :2].copy(), color="gene4")
+
+
 def test_collapse_is_said(make_embedded) -> None:
     adata = make_embedded(umap=False)
     adata.obsm["X_clr"] = np.ones_like(adata.obsm["X_clr"])
