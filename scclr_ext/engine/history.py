@@ -51,7 +51,7 @@ class History:
         self._chances.append(output.chance)
 
     def record(self, step: int, learning_rate: float, output: StepOutput, **others: float) -> dict[str, float]:
-        """Write a row: the mean loss (and what chance gives) since the last one, and how the latest minibatch lies on the sphere.
+        """Write a row: the mean loss since the last one, and chance's, and how the latest minibatch lies on the sphere.
 
         Raises
         ------

@@ -129,7 +129,7 @@ def test_each_group_against_a_reference() -> None:
 
 @pytest.mark.parametrize(("n_well", "n_ill"), [(3, 3), (4, 4), (6, 4)])
 def test_a_type_that_only_the_ill_have_is_not_more_significant_than_few_donors_allow(n_well: int, n_ill: int) -> None:
-    """All donors without the type are tied. A rank test can do no better than once in all arrangements, on two sides."""
+    """Donors without the type are tied. A rank test can do no better than once in all arrangements, on two sides."""
     donors = [f"well{i}" for i in range(n_well)] + [f"ill{i}" for i in range(n_ill)]
     rows = [
         {"donor": donor, "condition": donor.rstrip("0123456789"), "type": "new" if k < n_new else "old"}

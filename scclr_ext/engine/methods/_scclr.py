@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -114,12 +114,12 @@ class Scclr(Method[ScclrConfig]):
 
     def _first_layer(self, cells: tuple[Tensor, Tensor], generator: Generator) -> Tensor:
         """Draw a view of each of two minibatches, and pass both through the first layer without the genes they lack."""
-        layer = self.body[0]
+        layer: Any = self.body[0]
         genes = [self.subset.kept(x.shape[1], generator) for x in cells]
         weights = layer.weight.index_select(1, torch.cat(genes)).chunk(2, dim=1)  # at once: one gradient to add up
         views = [x.index_select(1, kept) for x, kept in zip(cells, genes, strict=True)]
-        if isinstance(self.scaling, Standardize):
-            views = [self.scaling(view, kept) for view, kept in zip(views, genes, strict=True)]
+        if isinstance(scaling := self.scaling, Standardize):
+            views = [scaling(view, kept) for view, kept in zip(views, genes, strict=True)]
         return torch.cat([F.linear(view, weight, layer.bias) for view, weight in zip(views, weights, strict=True)])
 
     def represent(self, x: Tensor) -> Tensor:
