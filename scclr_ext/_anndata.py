@@ -112,6 +112,21 @@ def to_memory(matrix: Any, *, where: str) -> np.ndarray | sparse.csr_matrix | sp
     return matrix
 
 
+def apart(values: Any, matrix: Any) -> Any:
+    """Return values that may be changed in place: those made from `matrix`, copied where they may be its own memory."""
+    made, given = _arrays(values), _arrays(matrix)
+    fresh = given and not any(np.may_share_memory(one, other) for one in made for other in given)
+    return values if fresh else values.copy()
+
+
+def _arrays(matrix: Any) -> list[np.ndarray]:
+    """List the arrays of a matrix in memory; of others it is not known where their values lie."""
+    if isinstance(matrix, np.ndarray):
+        return [matrix]
+    known = sparse.issparse(matrix) and matrix.format in {"csr", "csc"}
+    return [matrix.data, matrix.indices, matrix.indptr] if known else []
+
+
 def chunks(matrix: Any) -> Any:
     """Yield the stored values piece by piece, so that a test of them needs little memory."""
     values = matrix.data if sparse.issparse(matrix) else matrix.reshape(-1)

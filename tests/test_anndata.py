@@ -13,6 +13,7 @@ from scipy import sparse
 
 from scclr_ext import _anndata
 from scclr_ext._anndata import (
+    apart,
     as_actual,
     batch_codes,
     check_key_added,
@@ -115,6 +116,33 @@ def test_messages_list_ten_names_at_most(counts) -> None:
     with pytest.raises(KeyError) as caught:
         batch_codes(counts, "nope")
     assert caught.value.args[0].count("column") == 9  # "is not a column", and eight after 'group' and 'batch'
+
+
+# apart
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_only_what_shares_memory_is_copied(kind, dtype) -> None:
+    matrix = kind(VALUES.astype(dtype))
+    values = to_memory(matrix, where="X")
+    found = apart(values, matrix)
+    shared = dtype == np.float32 and kind is not sparse.csc_matrix
+    assert (found is values) == (not shared)
+    before = matrix.copy()
+    (found if isinstance(found, np.ndarray) else found.data)[:] = 9
+    assert abs(matrix - before).max() == 0
+
+
+def test_places_are_copied_where_they_are_shared() -> None:
+    matrix = sparse.csr_matrix(VALUES)
+    values = sparse.csr_matrix((matrix.data.copy(), matrix.indices, matrix.indptr), shape=matrix.shape)
+    assert not np.shares_memory(apart(values, matrix).indices, matrix.indices)
+
+
+def test_of_unknown_matrices_values_are_copied() -> None:
+    values = VALUES.copy()
+    assert not np.shares_memory(apart(values, object()), values)
 
 
 # to_memory

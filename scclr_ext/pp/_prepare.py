@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._anndata import batch_codes, check_unique, frame, get_matrix, to_memory
+from scclr_ext._anndata import apart, batch_codes, check_unique, frame, get_matrix, to_memory
 from scclr_ext._logarithms import check_logarithms, some_cells
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
@@ -111,7 +111,7 @@ def prepare(
     if values is not None and not logged and layer != name and name in adata.layers:
         _check_same(adata.layers[name], values, name, where)
     if values is not None:
-        values = values.copy()  # whatever fails, the user's stay as they were
+        values = apart(values, matrix)  # whatever fails, the user's stay as they were
         found = normalize(values, codes, recipe.target_sum, units=units)
     table = select_genes(found.moments, frame(adata.var), int(n_top), mask_genes=mask_genes)
 

@@ -60,11 +60,10 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
             "Log-normalise the query exactly as the reference was, and map it again."
         )
         raise ValueError(msg)
-    part: Any = values[:, columns[places]]
+    part: Any = values[:, columns[places]]  # a copy: values are changed in place
     empty = library_sizes(part) == 0
     missing = model.genes[columns < 0]
     if units != "log-normalized":
-        part = part.copy()
         log_normalize(part, size_factors(library_sizes(values), target_sum).factor)
         return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
     cells = some_cells(values)
@@ -74,7 +73,6 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
     found = common_size(sizes)
     if same or not found or not target_sum:
         return QueryInput(part, places, missing, units, 0.0, empty, doubtful=bool(target_sum) and not same)
-    part = part.copy()
     stored = part.data if sparse.issparse(part) else part
     np.log1p(np.expm1(stored) * np.float32(target_sum / found), out=stored)
     return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)

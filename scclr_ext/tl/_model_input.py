@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import batch_codes, check_unique, frame, get_matrix, to_memory
+from scclr_ext._anndata import apart, batch_codes, check_unique, frame, get_matrix, to_memory
 from scclr_ext._deferred import deferred_factors, deferred_record
 from scclr_ext._normalize import log_normalize
 from scclr_ext._stored import StoredRows, is_stored
@@ -99,7 +99,7 @@ def read_model_input(
         if isinstance(values, StoredRows):
             values.change = lambda part, _, cells: log_normalize(part, factor[cells])
         else:
-            values = values.copy()
+            values = apart(values, matrix)
             log_normalize(values, factor)
     first = matrix[:_FIRST_CELLS] if isinstance(values, StoredRows) else matrix
     return ModelInput(
