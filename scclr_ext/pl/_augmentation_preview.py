@@ -69,7 +69,8 @@ def augmentation_preview(
         Show the figure. `None` follows `scanpy.settings.autoshow`.
     ax
         Where to draw. A SubFigure or Figure is filled as it is (give it `layout="constrained"`); an Axes made by
-        `plt.subplots` is emptied and its place divided. `None` makes a figure 11.5 inches wide.
+        `plt.subplots` is emptied, its place divided, and its figure given that layout where it has none. In less than
+        about 8 by 6 inches panels overlap. `None` makes a figure 11.5 inches wide.
     return_fig
         Return the Figure and do not show it.
 

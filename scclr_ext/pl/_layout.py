@@ -60,6 +60,10 @@ def host_for(ax: object, height: float) -> FigureBase:
         msg = "`ax` is not part of a grid, so that its place cannot be divided; make it with `plt.subplots()`."
         raise ValueError(msg)
     ax.set_axis_off()
+    figure = ax.figure.canvas.figure
+    if figure.get_layout_engine() is None:
+        # Only a layout that measures words can keep many panels apart, and it works on whole figures.
+        figure.set_layout_engine("constrained")
     return ax.figure.add_subfigure(place)
 
 

@@ -285,10 +285,12 @@ def test_into_a_figure_of_the_user(make_embedded) -> None:
     assert other.axes
 
 
+@pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize(("n_clusters", "n_batches"), [(1, 0), (3, 2), (25, 8), (40, 0), (40, 12)])
-def test_nothing_overlaps(make_embedded, n_clusters, n_batches) -> None:
-    axes = clr.pl.embedding_qc(make_embedded(800, n_clusters, n_batches), show=False)
-    figure = axes[0].figure
+def test_nothing_overlaps(make_embedded, n_clusters, n_batches, alone) -> None:
+    place = None if alone else plt.subplots(figsize=(12, 8))[1]
+    axes = clr.pl.embedding_qc(make_embedded(800, n_clusters, n_batches), ax=place, show=False)
+    figure = axes[0].figure.canvas.figure
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
     boxes = [ax.get_tightbbox(renderer) for ax in axes]

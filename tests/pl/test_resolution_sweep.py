@@ -298,10 +298,12 @@ def test_labels_may_be_gone() -> None:
 
 
 @pytest.mark.parametrize("index", [0, 9, 19])
-def test_nothing_overlaps(index) -> None:
+@pytest.mark.parametrize("alone", [True, False])
+def test_nothing_overlaps(index, alone) -> None:
     counts = tuple(np.linspace(1, 40, 20).astype(int))
-    axes = clr.pl.resolution_sweep(make_swept(3000, counts, index, moving=0.03), show=False)
-    figure = axes[0].figure
+    place = None if alone else plt.subplots(figsize=(12, 8))[1]
+    axes = clr.pl.resolution_sweep(make_swept(3000, counts, index, moving=0.03), ax=place, show=False)
+    figure = axes[0].figure.canvas.figure
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
     boxes = [ax.get_tightbbox(renderer) for ax in axes]
