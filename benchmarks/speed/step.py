@@ -2,8 +2,8 @@
 
 The products are those of the encoder's linear layers: query and key forward, and of the query the gradients of its
 weights and of its hidden layers; where views lack genes in every cell, of the genes they have. The step is everything
-the training loop does for a minibatch: fetch the cells from a sparse matrix, scale, draw both views, both encoders, loss,
-gradients, optimiser, momentum encoder, queue.
+the training loop does for a minibatch: fetch the cells from a sparse matrix, scale, draw both views, both encoders,
+loss, gradients, optimiser, momentum encoder, queue.
 """
 
 from __future__ import annotations
