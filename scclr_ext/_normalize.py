@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 
+_ROWS = 2**14
+"""Cells whose factors are spread over their values at a time."""
+
+
 class SizeFactors(NamedTuple):
     """What each cell is multiplied by, float32 of shape ``(cells,)``, and the library size that gives them all."""
 
@@ -41,5 +45,7 @@ def log_normalize(values: np.ndarray | sparse.csr_matrix | sparse.csr_array, fac
         values *= factor[:, None]
         np.log1p(values, out=values)
     else:
-        values.data *= np.repeat(factor, np.diff(values.indptr))
+        for start in range(0, len(factor), _ROWS):
+            starts = values.indptr[start : start + _ROWS + 1]
+            values.data[starts[0] : starts[-1]] *= np.repeat(factor[start : start + _ROWS], np.diff(starts))
         np.log1p(values.data, out=values.data)
