@@ -11,11 +11,15 @@ from scipy import sparse
 from scclr_ext._anndata import check_unique, get_matrix, to_memory
 from scclr_ext._logarithms import check_logarithms, common_size, linear_sizes, some_cells
 from scclr_ext._normalize import library_sizes, log_normalize, size_factors
+from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import check_not_scaled, guess_units
+from scclr_ext.engine.hold import pieces_of, stack
+from scclr_ext.engine.prefetch import prefetch
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from scclr_ext._units import Units
     from scclr_ext.io import Model
 
 _HINT = 0.1
@@ -50,8 +54,7 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
     places = np.flatnonzero(columns >= 0)
     if len(places) < max(1, min_overlap * len(columns)):
         raise ValueError(_too_few(adata, model.genes, len(places), min_overlap))
-    values = to_memory(matrix, where=where)
-    units = guess_units(values)
+    part, sizes, units = _read(matrix, columns[places], where)
     check_not_scaled(units, where)
     target_sum = float(model.preprocess["target_sum"])
     if units != "log-normalized" and not target_sum:
@@ -60,22 +63,35 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
             "Log-normalise the query exactly as the reference was, and map it again."
         )
         raise ValueError(msg)
-    part: Any = values[:, columns[places]]  # a copy: values are changed in place
     empty = library_sizes(part) == 0
     missing = model.genes[columns < 0]
     if units != "log-normalized":
-        log_normalize(part, size_factors(library_sizes(values), target_sum).factor)
+        log_normalize(part, size_factors(sizes, target_sum).factor)
         return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
-    cells = some_cells(values)
+    cells = some_cells(matrix)
     check_logarithms(adata, cells, layer=layer, where=where)
-    sizes = linear_sizes(cells)
-    same = bool((np.abs(sizes[sizes > 0] - target_sum) < _SAME * target_sum).all())
-    found = common_size(sizes)
+    linear = linear_sizes(cells)
+    same = bool((np.abs(linear[linear > 0] - target_sum) < _SAME * target_sum).all())
+    found = common_size(linear)
     if same or not found or not target_sum:
         return QueryInput(part, places, missing, units, 0.0, empty, doubtful=bool(target_sum) and not same)
     stored = part.data if sparse.issparse(part) else part
     np.log1p(np.expm1(stored) * np.float32(target_sum / found), out=stored)
     return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
+
+
+def _read(matrix: Any, columns: np.ndarray, where: str) -> tuple[Any, np.ndarray, Units]:
+    """Return some genes of all cells, which may be changed in place, and the sums and the units of all genes."""
+    if not is_stored(matrix):
+        values = to_memory(matrix, where=where)
+        return values[:, columns], library_sizes(values), guess_units(values)
+    rows = StoredRows(matrix, where=where)
+    pieces = pieces_of(np.arange(rows.shape[0]), rows.shape[1])
+    parts, sizes = [], np.zeros(rows.shape[0])
+    for piece, values in zip(pieces, prefetch(rows.read, pieces), strict=True):
+        parts.append(values[:, columns])
+        sizes[piece] = library_sizes(values)
+    return stack(parts), sizes, rows.seen.units
 
 
 def _too_few(adata: AnnData, genes: np.ndarray, n_shared: int, min_overlap: float) -> str:

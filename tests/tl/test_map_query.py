@@ -13,15 +13,18 @@ import pytest
 from scipy import sparse
 
 import scclr_ext as clr
+from scclr_ext._stored import StoredRows
+from scclr_ext.engine import hold
 from scclr_ext.engine.methods import METHODS
 from scclr_ext.io._get_model import get_model
-from scclr_ext.tl import map_query
+from scclr_ext.tl import _map_input, map_query
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust this embedding:UserWarning")
 
 STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
 freeze, freeze_adata, unchanged = STATE["freeze"], STATE["freeze_adata"], STATE["unchanged"]
 assert_reads_back = STATE["assert_reads_back"]
+stored = runpy.run_path(str(Path(__file__).parents[1] / "stored.py"))["stored"]
 COLUMNS = ["clr_label", "clr_confidence", "clr_novelty", "clr_novel"]
 
 
@@ -124,6 +127,26 @@ def test_the_embedding_has_the_references_name(query, counts) -> None:
     assert "bar_novelty" in query.obs
     both = ad.concat([reference, query])
     assert both.obsm["bar"].shape == (200, 60)
+
+
+@pytest.mark.parametrize("place", ["h5ad", "zarr", "dask"])
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, np.asarray])
+@pytest.mark.parametrize("is_logged", [False, True])
+def test_a_query_that_is_not_in_memory_is_read_in_blocks(
+    query, reference, tmp_path, monkeypatch, place, kind, is_logged
+) -> None:
+    query.X = kind((logged(query, 3000) if is_logged else query.X.toarray()).astype(np.float32))
+    with stored(query, place, tmp_path) as elsewhere:
+        map_query(query, reference, labels="group", device="cpu")
+        monkeypatch.setattr(hold, "block_rows", lambda n_genes: 16)
+        monkeypatch.setattr(_map_input, "to_memory", None)
+        read, sizes = StoredRows.read, []
+        monkeypatch.setattr(StoredRows, "read", lambda self, rows: sizes.append(len(rows)) or read(self, rows))
+        map_query(elsewhere, reference, labels="group", device="cpu")
+        assert sizes == [16, 16, 16, 12]
+        np.testing.assert_array_equal(elsewhere.obsm["X_clr"], query.obsm["X_clr"])
+        pd.testing.assert_frame_equal(elsewhere.obs[COLUMNS], query.obs[COLUMNS])
+        assert freeze(elsewhere.uns["clr_mapping"]) == freeze(query.uns["clr_mapping"])
 
 
 def test_colours_come_along(query, reference) -> None:
