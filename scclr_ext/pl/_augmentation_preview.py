@@ -6,7 +6,7 @@ import numpy as np
 
 from scclr_ext.get import augmentation_preview as view_table
 from scclr_ext.pl._layout import finish, host_for
-from scclr_ext.pl._style import LABEL, TICK, dress, shorten_together
+from scclr_ext.pl._style import LABEL, TICK, dress, paper, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +142,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, title: str, n_genes: int, limits: tuple[
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     for edge in [0.5, len(steps) - 1.5]:  # under the cell itself, and above the whole views
-        ax.axhline(edge, color="white", linewidth=3)
+        ax.axhline(edge, color=paper(), linewidth=3)
     ax.text(1.005, 1.02, "changed, r", transform=ax.transAxes, fontsize=TICK, va="bottom")
     for i, values in enumerate(after):
         changed = float((np.abs(values - before) > _SAME).mean())

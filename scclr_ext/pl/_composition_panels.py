@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext.pl._groups import name_ticks, points, recurring, spread, write_tests
-from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, names_fit, shorten, shorten_together
+from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, ink, names_fit, shorten, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,8 @@ _WIDTH = 0.8
 
 def bars(ax: Axes, pooled: pd.DataFrame, per_unit: pd.DataFrame | None, colors: Mapping[str, str], *, key: str) -> None:
     """Draw a stacked bar for each group, and one for each of its units."""
-    dress(ax, "Composition", ylabel="share of the cells")
+    # Names of groups stand between the bars and the title.
+    dress(ax, "Composition", ylabel="share of the cells", pad=None if per_unit is None else 2 * LABEL)
     groups = _shown(pooled["group"])
     units = {} if per_unit is None else _shown(per_unit["unit"])
     ticks: dict[float, str] = {}
@@ -82,7 +83,7 @@ def shares(
         place: dict[tuple[str, str], tuple[float, float]] = {}
         for group, own in rows.groupby("group", observed=True):
             values, x = own["fraction"].to_numpy(), i + offset[group]
-            ax.hlines(np.median(values), x - 0.4 * width, x + 0.4 * width, color="black", linewidth=1.4, zorder=4)
+            ax.hlines(np.median(values), x - 0.4 * width, x + 0.4 * width, color=ink(), linewidth=1.4, zorder=4)
             across = x + spread(own["unit"].cat.codes.to_numpy() if joined else values, width)
             place |= {(name, group): (a, b) for name, a, b in zip(own["unit"].astype(str), across, values, strict=True)}
         points(ax, place, colors)
@@ -101,7 +102,7 @@ def shares(
     shown = shorten_together(categories)
     name_ticks(ax, dict(enumerate(shown)), together=names_fit(shown))
     handles = [
-        ax.plot([], [], "o", color=colors[group], mec="black", mew=0.5, ms=4, label=name)[0]
+        ax.plot([], [], "o", color=colors[group], mec=ink(), mew=0.5, ms=4, label=name)[0]
         for group, name in _shown(per_unit["group"]).items()
     ]
     title = {"title": shorten(groupby), "title_fontsize": TICK, "fontsize": TICK}

@@ -12,7 +12,7 @@ from scclr_ext.get._gene_attribution import read_attribution
 from scclr_ext.get._markers import RANKED, marker_scores
 from scclr_ext.pl._colors import BLUE, GREY, LIGHT_GREY, VERMILLION
 from scclr_ext.pl._layout import finish, host_for
-from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, note, shorten, shorten_together
+from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, ink, note, shorten, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _LINE, _HEAD = 0.15, 0.75
 """Inches for a gene, and for what stands above and below them."""
 _COLUMNS = 4
+_LONG_TITLE = 12
+"""Characters of a name that still fit on a line with "drivers"."""
 _MOST_GENES = 100
 """More names per panel take minutes to lay out, and nobody reads them."""
 
@@ -125,13 +127,15 @@ def gene_attribution(
     rows: list[Any] = [panels[i : i + width] for i in range(0, len(panels), width)]
     rows[-1] = rows[-1] + ["."] * (width - len(rows[-1]))
     most = max((table["group"] == group).sum() for group in shown)
+    titles = shorten_together(shown)
+    between = ":\n" if max(map(len, titles)) > _LONG_TITLE else ": "
     host = host_for(ax, len(rows) * (_HEAD + _LINE * max(most, 5)))
     axes = host.subplot_mosaic(rows)
-    for i, (group, title) in enumerate(zip(shown, shorten_together(shown), strict=True)):
+    for i, (group, title) in enumerate(zip(shown, titles, strict=True)):
         own = table[table["group"] == group]
-        _drivers(axes[f"drive{i}"], own, f"{title}: drivers", against, legend=i == 0)
+        _drivers(axes[f"drive{i}"], own, f"{title}{between}drivers", against, legend=i == 0)
         if beside:
-            _markers(axes[f"mark{i}"], markers[group], set(own["gene"]), f"{title}: markers")
+            _markers(axes[f"mark{i}"], markers[group], set(own["gene"]), f"{title}{between}markers")
     return finish([axes[name] for name in panels], show=show, return_fig=return_fig)
 
 
@@ -159,7 +163,7 @@ def _markers(ax: Axes, scores: pd.Series, drivers: set[str], title: str) -> None
 def _bars(ax: Axes, genes: list[str], values: np.ndarray, colors: Any) -> None:
     y = np.arange(len(genes))[::-1]
     ax.barh(y, values, 0.75, color=colors)
-    ax.axvline(0, color="black", linewidth=0.6)
+    ax.axvline(0, color=ink(), linewidth=0.6)
     ax.set_yticks(y, shorten_together(genes), fontsize=TICK if len(genes) <= 20 else SMALL)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(-0.7, len(genes) - 0.3)

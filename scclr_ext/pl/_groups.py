@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from scclr_ext.pl._colors import category_colors
-from scclr_ext.pl._style import SMALL, TICK, shorten_together
+from scclr_ext.pl._style import SMALL, TICK, ink, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def points(ax: Axes, place: Mapping[tuple[str, str], tuple[float, float]], color
             ax.plot(*own.T, color="#777777", linewidth=0.6, zorder=4)
     x, y = np.array(list(place.values())).reshape(-1, 2).T
     faces = [colors[group] for _, group in place]
-    ax.scatter(x, y, s=16, c=faces, edgecolors="black", linewidths=0.5, zorder=5)
+    ax.scatter(x, y, s=16, c=faces, edgecolors=ink(), linewidths=0.5, zorder=5)
 
 
 def p_text(p: float) -> str:
@@ -83,7 +83,7 @@ def boxes(
                 [own], positions=[i], widths=_BOX, showfliers=False, patch_artist=True, manage_ticks=False
             )
             drawn["boxes"][0].set(facecolor=colors[group], alpha=0.45)
-            drawn["medians"][0].set(color="black", linewidth=1.4)
+            drawn["medians"][0].set(color=ink(), linewidth=1.4)
         if means is not None:
             rows = means[means["group"] == group]
             y = rows["mean"].to_numpy()

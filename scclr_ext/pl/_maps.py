@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 from scclr_ext.get._clusters import categories_of
 from scclr_ext.get._expression import in_raw, read_expression
 from scclr_ext.pl._colors import LIGHT_GREY, category_colors
-from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, note, shorten_together
+from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, note, paper, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from scclr_ext.pl._umap import Coordinates
 
 _LEGEND_ROWS, _LEGEND_ENTRIES = 16, 40
+_SHORT, _LETTER = 3, 0.68
+"""Characters of a name that may touch another, and the width of a bold letter in font sizes."""
 
 
 @dataclass(frozen=True)
@@ -95,41 +97,41 @@ def draw(ax: Axes, shown: Map, coordinates: Coordinates | None) -> None:
         palette = np.array([*shown.colors.values(), LIGHT_GREY])
         codes = shown.categories.codes[cells]
         ax.scatter(xy[:, 0], xy[:, 1], s=size, c=palette[codes], linewidths=0, rasterized=True)
-        if shown.on_data:
-            _name_on_data(ax, list(shown.colors), codes, xy)
+        centres = {code: np.median(xy[codes == code], axis=0) for code in np.unique(codes[codes >= 0]).tolist()}
+        names = shorten_together(shown.colors)
+        font = LABEL if len(names) <= 20 else SMALL
+        if shown.on_data and _apart(ax, [(names[code], centre) for code, centre in centres.items()], font):
+            for code, (x, y) in centres.items():
+                outline = withStroke(linewidth=2, foreground=paper())
+                ax.text(x, y, names[code], size=font, weight="bold", ha="center", va="center", path_effects=[outline])
         else:
-            _legend(ax, shown.colors)
+            _legend(ax, names, list(shown.colors.values()))
 
 
-def _name_on_data(ax: Axes, names: Sequence[str], codes: np.ndarray, xy: np.ndarray) -> None:
-    for code, name in enumerate(shorten_together(names)):
-        if (codes == code).any():
-            x, y = np.median(xy[codes == code], axis=0)
-            ax.text(
-                x,
-                y,
-                name,
-                ha="center",
-                va="center",
-                fontsize=LABEL if len(names) <= 20 else SMALL,
-                fontweight="bold",
-                path_effects=[withStroke(linewidth=2, foreground="white")],
-            )
+def _apart(ax: Axes, words: Sequence[tuple[str, np.ndarray]], font: float) -> bool:
+    """Tell whether words at their places keep clear of one another; short ones, as numbers of clusters, may touch."""
+    ax.autoscale_view()  # the limits are not yet those of the points
+    inches = font / 72
+    places = ax.transData.transform(np.reshape([centre for _, centre in words], (-1, 2))) / ax.figure.dpi
+    halves = np.array([_LETTER * inches * len(text) / 2 for text, _ in words])
+    across = np.abs(np.subtract.outer(places[:, 0], places[:, 0])) < np.add.outer(halves, halves)
+    along = np.abs(np.subtract.outer(places[:, 1], places[:, 1])) < inches
+    long = np.array([len(text) > _SHORT for text, _ in words])
+    return not np.triu(across & along & (long[:, None] | long), 1).any()
 
 
-def _legend(ax: Axes, colors: dict[str, str]) -> None:
-    names = shorten_together(colors)[:_LEGEND_ENTRIES]
+def _legend(ax: Axes, names: Sequence[str], colors: Sequence[str]) -> None:
     handles = [
         ax.plot([], [], "o", color=color, markersize=5, label=name, linestyle="")[0]
-        for name, color in zip(names, colors.values(), strict=False)
+        for name, color in zip(names[:_LEGEND_ENTRIES], colors, strict=False)
     ]
-    if len(colors) > len(names):
-        handles.append(ax.plot([], [], linestyle="", label=f"and {len(colors) - len(names)} more")[0])
+    if len(names) > len(handles):
+        handles.append(ax.plot([], [], linestyle="", label=f"and {len(names) - len(handles)} more")[0])
     ax.legend(
         handles=handles,
         loc="center left",
         bbox_to_anchor=(1.0, 0.5),
-        fontsize=TICK if len(names) <= _LEGEND_ROWS else SMALL,
+        fontsize=TICK if len(handles) <= _LEGEND_ROWS else SMALL,
         ncols=-(-len(handles) // _LEGEND_ROWS),
         **LEGEND,
     )

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from scclr_ext.pl._colors import BLUE, GREY, VERMILLION
-from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, names_fit, note, shorten, shorten_together
+from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, ink, names_fit, note, shorten, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,8 @@ def spectrum(ax: Axes, tables: EmbeddingQC) -> None:
     ax.text(
         0.98,
         0.98,
-        f"effective rank {summary['effective_rank']:.1f} of {len(table)}\n{collapsed.sum()} collapsed (below 1 %)",
+        f"effective rank {summary['effective_rank']:.1f} of {len(table)}\n"
+        f"{collapsed.sum()} direction{'' if collapsed.sum() == 1 else 's'} collapsed (below 1 %)",
         transform=ax.transAxes,
         ha="right",
         va="top",
@@ -142,9 +143,9 @@ def silhouettes(ax: Axes, tables: EmbeddingQC, cluster_colors: Mapping[str, str]
     x, colors = np.arange(len(table)), [cluster_colors[name] for name in table.index]
     height = table["silhouette_q75"] - table["silhouette_q25"]
     ax.bar(x, height, 0.6, bottom=table["silhouette_q25"], color=colors, alpha=0.45)
-    ax.scatter(x, table["silhouette"], s=18, c=colors, edgecolors="black", linewidths=0.5, zorder=3)
+    ax.scatter(x, table["silhouette"], s=18, c=colors, edgecolors=ink(), linewidths=0.5, zorder=3)
     overall = float(tables.summary["silhouette"].iloc[0])
-    ax.axhline(0, color="black", linewidth=0.6)
+    ax.axhline(0, color=ink(), linewidth=0.6)
     ax.axhline(overall, color=GREY, linestyle="--", linewidth=1, zorder=0)
     ax.set_title(f"mean {overall:.2f}", loc="right", fontsize=TICK, color=GREY)
     ax.margins(y=0.12)

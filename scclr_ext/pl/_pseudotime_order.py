@@ -11,7 +11,7 @@ from scclr_ext.get import pseudotime_order as order_table
 from scclr_ext.pl._colors import category_colors
 from scclr_ext.pl._groups import ramp
 from scclr_ext.pl._layout import finish
-from scclr_ext.pl._style import TICK, dress, shorten, shorten_together
+from scclr_ext.pl._style import TICK, dress, ink, shorten, shorten_together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,9 +115,9 @@ def _draw(ax: Axes, table: pd.DataFrame, colors: dict[str, str]) -> None:
         reached = rows["pseudotime"].dropna().sort_values().to_numpy()
         # Multiples of the golden ratio spread neighbours evenly, the same way every time.
         y = i + ((np.arange(len(reached)) * 0.618034) % 1 - 0.5) * _BAND
-        ax.scatter(reached, y, s=size, c=colors[name], edgecolors="black", linewidths=0.25, rasterized=True, zorder=2)
+        ax.scatter(reached, y, s=size, c=colors[name], edgecolors=ink(), linewidths=0.25, rasterized=True, zorder=2)
         if len(reached):
-            ax.vlines(np.median(reached), i - 0.42, i + 0.42, color="black", linewidth=1.2, zorder=3)
+            ax.vlines(np.median(reached), i - 0.42, i + 0.42, color=ink(), linewidth=1.2, zorder=3)
         if lost := len(rows) - len(reached):
             place = ax.get_yaxis_transform()
             ax.text(1.01, i, f"{lost} not reached", transform=place, ha="left", va="center", fontsize=TICK)

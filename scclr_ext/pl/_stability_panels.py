@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext.pl._colors import BLUE, GREY
-from scclr_ext.pl._style import SMALL, TICK, dress, names_fit, shorten_together
+from scclr_ext.pl._style import SMALL, TICK, dress, ink, names_fit, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +94,7 @@ def clusters(
     # A cluster whose cells all agree still shows as a line.
     height = np.maximum(quartiles[:, 1] - quartiles[:, 0], 0.01)
     ax.bar(x, height, 0.6, bottom=quartiles[:, 0], color=shades, alpha=0.45)
-    ax.scatter(x, tables.clusters["confidence"], s=18, c=shades, edgecolors="black", linewidths=0.5, zorder=3)
+    ax.scatter(x, tables.clusters["confidence"], s=18, c=shades, edgecolors=ink(), linewidths=0.5, zorder=3)
     ax.axhline(overall, color=GREY, linestyle="--", linewidth=1, zorder=0)
     ax.set_ylim(0, 1.05)
     shown = shorten_together(names)

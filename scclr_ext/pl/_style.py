@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
+
 from scclr_ext.pl._colors import GREY
 
 if TYPE_CHECKING:
@@ -21,9 +23,19 @@ _APART, _WORD = 5, 4
 """Characters that are kept from the place on where names part, and at most before it, to the start of its word."""
 
 
-def dress(ax: Axes, title: str, *, xlabel: str = "", ylabel: str = "") -> None:
+def ink() -> str:
+    """Say what colour lines and words have on the user's background."""
+    return str(mpl.rcParams["text.color"])
+
+
+def paper() -> str:
+    """Say what colour the user's background has."""
+    return str(mpl.rcParams["axes.facecolor"])
+
+
+def dress(ax: Axes, title: str, *, xlabel: str = "", ylabel: str = "", pad: float | None = None) -> None:
     """Give an axes its words, whatever the user's rcParams are."""
-    ax.set_title(title, loc="left", fontsize=TITLE, fontweight="bold")
+    ax.set_title(title, loc="left", fontsize=TITLE, fontweight="bold", pad=pad)
     ax.set_xlabel(xlabel, fontsize=LABEL)
     ax.set_ylabel(ylabel, fontsize=LABEL)
     ax.tick_params(labelsize=TICK)

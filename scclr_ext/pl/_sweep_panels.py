@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from scclr_ext.pl import _river
 from scclr_ext.pl._colors import BLUE, GREY, LIGHT_GREY, VERMILLION
-from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, TITLE, dress, note
+from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, TITLE, dress, ink, note
 from scclr_ext.pl._sweep_columns import THINNEST, column_colors, sweep_columns
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from scclr_ext.get._sweep_record import Sweep
 
-# Colour, dashes and marker: any one of them tells the lines apart.
+# Colour, dashes and marker: any one of them tells the lines apart. The score has the colour of the words.
 _CRITERIA = {
     "separation": ("separation, mean", "#009E73", "-", "o"),
     "separation_q10": ("separation, worst tenth", "#009E73", ":", "v"),
     "silhouette": ("silhouette", "#CC79A7", "--", "s"),
     "calinski_harabasz": ("Calinski-Harabasz", "#E69F00", "-.", "D"),
     "modularity": ("modularity", "#56B4E9", "--", "^"),
-    "score": ("score", "black", "-", ""),
+    "score": ("score", "", "-", ""),
 }
 _NAMES = {"resolution": "resolution", "n_clusters": "number of clusters"}
 _MANY_TICKS = 60
@@ -91,7 +91,7 @@ def criteria(ax: Axes, sweep: Sweep) -> None:
         ax.plot(
             _tried(sweep),
             scaled,
-            color=color,
+            color=color or ink(),
             linestyle=dashes,
             linewidth=width,
             marker=marker,

@@ -64,6 +64,22 @@ def test_no_trace() -> None:
     assert dict(mpl.rcParams) == settings
 
 
+def test_the_title_keeps_clear_of_the_groups() -> None:
+    adata = study()
+    adata.obs["condition"] = adata.obs["condition"].cat.rename_categories({"well": "a condition that they share"})
+    ax = drawn(adata, unit="donor")[0]
+    ax.figure.canvas.draw()
+    renderer = ax.figure.canvas.get_renderer()
+    title = ax._left_title.get_window_extent(renderer)
+    assert all(text.get_window_extent(renderer).y1 <= title.y0 for text in ax.texts)
+
+
+def test_points_are_seen_on_a_dark_background() -> None:
+    with mpl.style.context("dark_background"):
+        shares = drawn(study(), unit="donor")[1]
+    assert {to_hex(edge) for points in shares.collections for edge in points.get_edgecolors()} == {"#ffffff"}
+
+
 def test_bars_are_the_table() -> None:
     adata = study()
     table = clr.get.composition(adata, "type", "condition", unit="donor")

@@ -121,6 +121,25 @@ def test_clusters_are_named_on_the_map(make_embedded) -> None:
     assert [text.get_text() for text in texts] == [str(i) for i in range(30)]
 
 
+def test_long_names_that_would_overlap_stand_in_a_legend(make_embedded) -> None:
+    for n_clusters, on_map in ((2, True), (12, False)):
+        adata = make_embedded(n_obs=600, n_clusters=n_clusters, n_batches=0)
+        words = {str(i): f"a type of cell, number {i}" for i in range(n_clusters)}
+        adata.obs["clr_clusters"] = adata.obs["clr_clusters"].cat.rename_categories(words)
+        ax = panels(adata)["X_umap, clr_clusters"]
+        written = ax.texts if on_map else ax.get_legend().get_texts()
+        assert len({text.get_text() for text in written}) == n_clusters
+        assert bool(ax.texts) is on_map
+
+
+def test_a_dark_background(make_embedded) -> None:
+    with mpl.style.context("dark_background"):
+        found = panels(make_embedded())
+    assert to_rgba("white") in map(tuple, found["Silhouette per cluster"].collections[0].get_edgecolors())
+    (outline,) = found["X_umap, clr_clusters"].texts[0].get_path_effects()
+    assert outline._gc["foreground"] == "black"
+
+
 @pytest.mark.parametrize("n_batches", [0, 2])
 def test_without_clusters(make_embedded, n_batches) -> None:
     found = panels(make_embedded(n_clusters=0, n_batches=n_batches))
@@ -184,7 +203,7 @@ def test_collapsed_directions_are_marked(make_embedded) -> None:
     ax = panels(adata)["Spectrum of the embedding"]
     assert len(ax.lines[0].get_xdata()) == 6
     assert len(ax.lines[1].get_xdata()) == 10
-    assert "10 collapsed" in ax.texts[0].get_text()
+    assert "10 directions collapsed" in ax.texts[0].get_text()
 
 
 @pytest.mark.parametrize(("n_obs", "name"), [(2, "PCs"), (5, "PCs"), (12, "UMAP"), (90, "UMAP")])

@@ -122,6 +122,21 @@ def test_more_genes_than_anyone_reads() -> None:
     assert [len(ax.patches) for ax in axes] == [100] * 4
 
 
+def test_long_names_stay_in_the_figure() -> None:
+    adata = attributed(4, markers=False)
+    longer = [f"effector memory CD{i}-positive, alpha-beta T cell" for i in range(4)]
+    adata.obs["type"] = adata.obs["type"].cat.rename_categories(longer)
+    sc.tl.rank_genes_groups(adata, "type")
+    adata.uns["clr_attribution"]["groups"] = np.array(longer)
+    axes = drawn(adata)
+    figure = axes[0].figure
+    titles = [ax._left_title.get_window_extent(figure.canvas.get_renderer()) for ax in axes]
+    assert len({ax.get_title(loc="left") for ax in axes}) == 8
+    assert all(box.x1 <= figure.bbox.x1 for box in titles)
+    row = titles[:4]
+    assert all(a.x1 < b.x0 for a, b in zip(row[:-1], row[1:], strict=True))
+
+
 def test_all_cells_have_no_direction_of_change() -> None:
     adata = attributed(1, markers=False)
     adata.varm["clr_attribution_difference"][:] = 0
