@@ -145,9 +145,8 @@ def _choose(adata: AnnData, cells: int | Sequence[str], rng: np.random.Generator
     for name in wanted:
         found = int((adata.obs_names == name).sum())
         if found != 1:
-            what = (
-                "is not in adata.obs_names" if not found else f"{found} cells have: call adata.obs_names_make_unique()"
-            )
+            missing = "is not in adata.obs_names; give names that are, or how many cells to draw at random"
+            what = f"{found} cells have; call adata.obs_names_make_unique() first" if found else missing
             msg = f"`cells` names {name!r}, which {what}."
             raise KeyError(msg)
     place = adata.obs_names.get_indexer_for(wanted)

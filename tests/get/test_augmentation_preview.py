@@ -81,7 +81,7 @@ def test_errors(counts) -> None:
     twice.obs_names = ["cell1", "cell1", *twice.obs_names[2:]]
     with pytest.raises(KeyError, match=r"`cells` names 'foo', which is not in"):
         clr.get.augmentation_preview(twice, cells=["foo"])
-    with pytest.raises(KeyError, match=r"`cells` names 'cell1', which 2 cells have: call adata\.obs_names_make_unique"):
+    with pytest.raises(KeyError, match=r"`cells` names 'cell1', which 2 cells have; call adata\.obs_names_make_unique"):
         clr.get.augmentation_preview(twice, cells=["cell3", "cell1"])
     for cells in (0, 201):
         with pytest.raises(ValueError, match=rf"`cells` must be between 1 and.*\(200\).*found {cells}"):
