@@ -251,7 +251,7 @@ def test_copy_and_view(logged) -> None:
         ({"n_seeds": True}, ValueError, "`n_seeds`"),
         ({"cluster_method": "magic"}, ValueError, "Unknown `cluster_method` 'magic'; choose one of 'leiden'"),
         ({"resolution": 1.0}, ValueError, "`resolution=1.0`"),
-        ({"n_clusters": 61}, ValueError, "`n_clusters` must be between 1"),
+        ({"n_clusters": 61}, ValueError, "`n_clusters` must be a whole number between 1"),
         ({"n_neighbors": 1}, ValueError, "`n_neighbors`"),
         ({"label_key": "nope"}, KeyError, "label_key='nope'.*found 'run', 'type'"),
         ({"label_key": "empty"}, ValueError, "'empty'.*`label_key`.*no labels"),
