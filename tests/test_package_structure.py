@@ -26,6 +26,8 @@ ON_ADATA = ("pp", "tl", "pl", "get")
 ABOVE = frozenset({"pp", "tl", "pl", "get", "datasets", "cli"})
 LOWER_LAYERS = ("engine", "metrics")
 NO_ANNDATA = frozenset({"anndata", "scanpy"})
+LAYERS = ("engine", "metrics", "io", "pp", "tl", "get", "pl")
+"""From the bottom to the top: each imports only those before it, so that there are no circles."""
 
 
 def public_functions(*subpackages: str) -> dict[str, Callable[..., Any]]:
@@ -209,6 +211,15 @@ def test_lower_layers_import_nothing_from_above(layer: str) -> None:
             top, *rest = module.split(".")
             assert top not in NO_ANNDATA, f"{path} imports {module}"
             assert top != "scclr_ext" or not rest or rest[0] not in ABOVE, f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layers_import_only_what_is_below(layer: str) -> None:
+    above = {*LAYERS[LAYERS.index(layer) + 1 :], "cli"}
+    for path in sorted((PACKAGE / layer).rglob("*.py")):
+        for module in imported_modules(path):
+            top, *rest = module.split(".")
+            assert top != "scclr_ext" or not rest or rest[0] not in above, f"{path} imports {module}"
 
 
 def run_python(code: str, cwd: Path) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from scclr_ext._anndata import check_adata, names
-from scclr_ext.get._clusters import categories_of
+from scclr_ext._categories import categories_of
 
 if TYPE_CHECKING:
     from anndata import AnnData

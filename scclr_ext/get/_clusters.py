@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from natsort import natsorted
 
 from scclr_ext.metrics import silhouette_samples
 
@@ -14,13 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SILHOUETTE_CELLS = 5000
-
-
-def categories_of(column: pd.Series) -> pd.Categorical:
-    """Read a column of labels as categories that occur; naturally sorted unless it is categorical already."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return pd.Categorical(column).remove_unused_categories()
-    return pd.Categorical(column, categories=natsorted(column.dropna().unique()))
 
 
 def silhouette_widths(representation: np.ndarray, labels: pd.Categorical | None) -> Mapping[int, np.ndarray]:

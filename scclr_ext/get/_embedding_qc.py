@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scclr_ext._categories import categories_of
 from scclr_ext._keys import CLUSTERS_OBS, EMBEDDING_UNS
-from scclr_ext.get._clusters import batch_table, categories_of, cluster_table, silhouette_widths
+from scclr_ext.get._clusters import batch_table, cluster_table, silhouette_widths
 from scclr_ext.get._record import read_record
 from scclr_ext.metrics import effective_rank, singular_values
 

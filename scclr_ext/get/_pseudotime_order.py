@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import check_adata, names
+from scclr_ext._categories import categories_of
 from scclr_ext._keys import PSEUDOTIME_OBS
-from scclr_ext.get._clusters import categories_of
 
 if TYPE_CHECKING:
     from anndata import AnnData

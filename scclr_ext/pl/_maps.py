@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.patheffects import withStroke
 
-from scclr_ext.get._clusters import categories_of
+from scclr_ext._categories import categories_of
 from scclr_ext.get._expression import in_raw, read_expression
 from scclr_ext.pl._colors import LIGHT_GREY, category_colors
 from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, note, paper, shorten_together

@@ -15,11 +15,11 @@ from tqdm.auto import tqdm
 import scclr_ext
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, is_whole, names
+from scclr_ext._categories import categories_of
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext.engine.methods import resolve
-from scclr_ext.get._clusters import categories_of
 from scclr_ext.metrics import adjusted_rand_index
 from scclr_ext.tl._consensus import consensus
 from scclr_ext.tl._contrastive_cluster import _check_options
