@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._anndata import to_memory
+from scclr_ext._matrix import to_memory
 from scclr_ext._normalize import library_sizes
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from scclr_ext._anndata import to_memory
+from scclr_ext._matrix import to_memory
 from scclr_ext._units import UnitsSoFar
 from scclr_ext.engine.hold import pieces_of, stack
 from scclr_ext.engine.moments import block_rows

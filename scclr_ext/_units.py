@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scclr_ext._anndata import chunks
+from scclr_ext._matrix import chunks
 
 Units = Literal["counts", "log-normalized", "linear", "scaled"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from scclr_ext import _anndata
+from scclr_ext import _matrix
 from scclr_ext._units import guess_units
 
 COUNTS = np.array([[0, 1, 5], [3, 0, 700]], dtype=np.float32)
@@ -46,7 +46,7 @@ def test_a_matrix_without_stored_values() -> None:
 
 @pytest.mark.parametrize(("place", "units"), [(0, "linear"), (5, "linear"), (11, "linear")])
 def test_every_piece_is_looked_at(monkeypatch, place, units) -> None:
-    monkeypatch.setattr(_anndata, "_CHUNK", 5)
+    monkeypatch.setattr(_matrix, "_CHUNK", 5)
     values = np.full((3, 4), 0.5, dtype=np.float32)
     assert guess_units(values) == "log-normalized"
     values.flat[place] = 99.5

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import check_adata, get_matrix, names
+from scclr_ext._anndata import check_adata, names
 from scclr_ext._categories import categories_of
+from scclr_ext._matrix import get_matrix
 from scclr_ext.get._expression import in_raw, read_expression
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from scclr_ext._anndata import check_adata, chunks
+from scclr_ext._anndata import check_adata
+from scclr_ext._matrix import chunks
 
 if TYPE_CHECKING:
     from anndata import AnnData

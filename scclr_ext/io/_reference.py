@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import batch_codes, get_rep, names
+from scclr_ext._anndata import get_rep, names
+from scclr_ext._batches import batch_codes
 from scclr_ext.io._model import Reference
 
 if TYPE_CHECKING:

@@ -10,8 +10,10 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._anndata import apart, batch_codes, check_unique, frame, get_matrix, to_memory
+from scclr_ext._anndata import check_unique, frame
+from scclr_ext._batches import batch_codes
 from scclr_ext._logarithms import check_logarithms, some_cells
+from scclr_ext._matrix import apart, get_matrix, to_memory
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import check_not_scaled, guess_units

@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import (
-    as_actual,
-    batch_codes,
-    check_adata,
-    check_random_state,
-    check_unique,
-    frame,
-    get_matrix,
-    to_memory,
-)
+from scclr_ext._anndata import as_actual, check_adata, check_random_state, check_unique, frame
+from scclr_ext._batches import batch_codes
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._logarithms import check_logarithms, some_cells
+from scclr_ext._matrix import get_matrix, to_memory
 from scclr_ext._settings import report
 from scclr_ext._stored import StoredRows, check_copy, is_stored
 from scclr_ext._units import check_not_scaled, guess_units

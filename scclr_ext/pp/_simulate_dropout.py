@@ -9,8 +9,9 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_random_state, chunks, get_matrix
+from scclr_ext._anndata import as_actual, check_adata, check_random_state
 from scclr_ext._docs import ADATA, COPY, LAYER, doc_params
+from scclr_ext._matrix import chunks, get_matrix
 from scclr_ext._settings import report
 
 if TYPE_CHECKING:

@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import (
-    as_actual,
-    batch_codes,
-    check_adata,
-    check_key_added,
-    check_random_state,
-    get_rep,
-    is_whole,
-)
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep, is_whole
+from scclr_ext._batches import batch_codes
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import CLUSTERS, check_free
 from scclr_ext._settings import report

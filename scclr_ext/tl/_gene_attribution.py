@@ -13,7 +13,8 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state, is_whole, names
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, is_whole, names
+from scclr_ext._batches import batch_codes
 from scclr_ext._categories import categories_of
 from scclr_ext._docs import ADATA, COPY, doc_params
 from scclr_ext._records import ATTRIBUTION, check_free

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scclr_ext._anndata import check_unique, get_matrix, to_memory
+from scclr_ext._anndata import check_unique
 from scclr_ext._logarithms import check_logarithms, common_size, linear_sizes, some_cells
+from scclr_ext._matrix import get_matrix, to_memory
 from scclr_ext._normalize import library_sizes, log_normalize, size_factors
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import check_not_scaled, guess_units

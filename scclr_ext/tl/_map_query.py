@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, batch_codes, check_adata, check_key_added, check_random_state
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
+from scclr_ext._batches import batch_codes
 from scclr_ext._docs import COPY, LAYER, doc_params
 from scclr_ext._records import EMBEDDING, is_record
 from scclr_ext._settings import report

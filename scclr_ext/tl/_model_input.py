@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import apart, batch_codes, check_unique, frame, get_matrix, to_memory
+from scclr_ext._anndata import check_unique, frame
+from scclr_ext._batches import batch_codes
 from scclr_ext._deferred import deferred_factors, deferred_record
+from scclr_ext._matrix import apart, get_matrix, to_memory
 from scclr_ext._normalize import log_normalize
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import UnitsSoFar, check_not_scaled

@@ -1,0 +1,89 @@
+"""Batches from a column, and columns that are none."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from scclr_ext._batches import batch_codes
+
+STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
+unchanged = STATE["unchanged"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["b", "a", "b"],
+        [2, 1, 2],
+        [2.5, 0.5, 2.5],
+        [True, False, True],
+        pd.Categorical(["b", "a", "b"], categories=["unused", "b", "a"]),
+        ["ö/2", "ä 1", "ö/2"],
+    ],
+)
+def test_batch_codes(column) -> None:
+    adata = ad.AnnData(np.zeros((3, 1)), obs=pd.DataFrame({"run": column}, index=list("xyz")))
+    codes = batch_codes(adata, "run")
+    assert codes.dtype == np.int64
+    assert codes.tolist() in ([1, 0, 1], [0, 1, 0])
+
+
+MEASURED = np.random.default_rng(0).gamma(2.0, 3.0, 200)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (MEASURED, "200 different numbers with fractions"),
+        (MEASURED.round(1), "different numbers with fractions"),  # many cells share one
+        ((100 * MEASURED).round(), "own for 1[0-9][0-9] of 200 cells"),
+        ([f"cell{i}" for i in range(200)], "own for 200 of 200 cells"),
+        ([f"cell{min(i, 101)}" for i in range(200)], "own for 101 of 200 cells"),
+    ],
+)
+def test_what_can_be_no_batch(counts, column, message) -> None:
+    counts.obs["run"] = column
+    with unchanged(counts), pytest.raises(ValueError, match=rf"obs\['run'\] \(`batch_key`\).*{message}.*; give"):
+        batch_codes(counts, "run")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.arange(200) // 2,
+        np.arange(200) // 10 / 2,  # half numbers, twenty of them
+        [f"cell{min(i, 100)}" for i in range(200)],
+    ],
+)
+def test_odd_batches(counts, column) -> None:
+    counts.obs["run"] = column
+    assert len(np.unique(batch_codes(counts, "run"))) == len(set(column))
+
+
+def test_a_few_cells_may_be_alone(counts) -> None:
+    few = counts[:10].copy()
+    few.obs["run"] = range(10)
+    assert batch_codes(few, "run").tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("batch_key", [["batch", "group"], ("batch",), 3])
+def test_batch_key_is_one_name(counts, batch_key) -> None:
+    with pytest.raises(TypeError, match=r"`batch_key` must be the name of one column of adata\.obs; found .*Make one"):
+        batch_codes(counts, batch_key)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_batch_codes_wants_every_cell(missing) -> None:
+    for column in (["a", missing, "a"], pd.Categorical(["a", missing, "a"])):
+        adata = ad.AnnData(np.zeros((3, 1)), obs=pd.DataFrame({"run": column}, index=list("xyz")))
+        with pytest.raises(ValueError, match=r"adata\.obs\['run'\] is missing for 1 cells; fill"):
+            batch_codes(adata, "run")
+
+
+# Views, names, embeddings
