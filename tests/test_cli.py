@@ -74,6 +74,17 @@ def test_embed_is_the_functions_one_after_the_other(file, tmp_path) -> None:
     assert done.obs["foo_clusters"].tolist() == adata.obs["foo_clusters"].tolist()
 
 
+@pytest.mark.parametrize(
+    ("options", "method"),
+    [([], "clear"), (["--batch-key", "batch"], "scclr"), (["--batch-key", "batch", "--method", "clear"], "clear")],
+)
+def test_the_method_is_the_recommended_one_unless_it_is_named(file, options, method) -> None:
+    assert run("embed", file, file, *QUICK, "--quiet", *options) == 0
+    done = ad.read_h5ad(file)
+    assert done.uns["clr"]["params"]["method"] == method
+    assert done.uns["clr_preprocess"]["method"] == method
+
+
 def test_a_second_embedding_leaves_the_clusters_of_the_first(file, tmp_path) -> None:
     assert run("embed", file, file, *QUICK, "--quiet") == 0
     first = ad.read_h5ad(file)
