@@ -1,4 +1,4 @@
-"""scclr, the recommended method: heavily masked views, neighbours as positives, a head that is thrown away."""
+"""scclr, recommended with batches: views of a fifth of the genes, neighbours as positives, a head thrown away."""
 
 from __future__ import annotations
 
