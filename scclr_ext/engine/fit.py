@@ -97,13 +97,15 @@ def fit(
         while step < cooling.end:
             step += 1
             index = next(minibatches)
-            partner = None
-            if neighbors is not None:
-                partner = source.rows(share(neighbors.draw(index, neighbor_probability, seeds.order), fabric))
+            partner = None if neighbors is None else neighbors.draw(index, neighbor_probability, seeds.order)
             index = share(index, fabric)
             batches = _batches(index, sampler, neighbors, fabric.device)
+            if partner is None:
+                cells, partners = source.rows(index), None
+            else:  # read at once: looking rows up costs more than copying them
+                cells, partners = source.rows(torch.cat([index, share(partner, fabric)])).chunk(2)
             with encoding(precision, fabric.device):
-                output = model(source.rows(index), seeds.views, partner, batches)
+                output = model(cells, seeds.views, partners, batches)
             fabric_optimizer.zero_grad()
             fabric.backward(output.loss)
             if config.gradient_clip is not None:
