@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -63,6 +64,11 @@ def precision_of(name: str, device: torch.device) -> str:
         msg = f"`precision={name!r}` does not exist on {device.type!r}. Use 'auto' or 'float32'."
         raise ValueError(msg)
     return name
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that a GPU has free; of other devices, which share the host's memory, no limit is known."""
+    return float(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else math.inf
 
 
 def encoding(precision: str, device: torch.device) -> AbstractContextManager[object]:

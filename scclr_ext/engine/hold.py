@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from scclr_ext.engine.moments import block_rows
 from scclr_ext.engine.prefetch import prefetch
+from scclr_ext.engine.source import InMemory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from scclr_ext.engine.source import Rows
 
 
 _OF_EACH_GROUP, _MOST_ROWS = 8, 2**12
-
-
-class InMemory:
-    """Rows of a matrix that is in memory."""
-
-    def __init__(self, matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array) -> None:
-        self.shape = matrix.shape
-        self.matrix = matrix
-
-    def read(self, cells: NDArray[np.int64]) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:
-        """Return the rows at `cells`, which ascend."""
-        if len(cells) and cells[-1] - cells[0] == len(cells) - 1:
-            return self.matrix[cells[0] : cells[-1] + 1]
-        return self.matrix[cells]
 
 
 class Held(NamedTuple):
@@ -77,7 +66,35 @@ def pieces_of(cells: NDArray[np.int64], n_genes: int, n_groups: int = 1) -> list
 def stack(
     parts: list[np.ndarray | sparse.csr_matrix | sparse.csr_array],
 ) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:
-    """Put blocks of rows, all dense or all sparse, under one another."""
+    """Put blocks of rows, all dense or all sparse, under one another; `parts` is empty afterwards.
+
+    Each block is let go when it is copied, so that the memory needed is that of the rows, not twice that.
+    """
     if len(parts) == 1:
-        return parts[0]
-    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else sparse.vstack(parts, format="csr")
+        return parts.pop()
+    kind: Any = type(parts[0])
+    dtype, n_genes = np.result_type(*(part.dtype for part in parts)), parts[0].shape[1]
+    if issubclass(kind, np.ndarray):
+        rows = np.empty((sum(map(len, parts)), n_genes), dtype=dtype)
+        for start, part in _taken(parts, len):
+            rows[start : start + len(part)] = part
+        return rows
+    counts: list[Any] = [np.diff(part.indptr) for part in parts if not isinstance(part, np.ndarray)]
+    indptr = np.cumsum(np.concatenate([[0], *counts]), dtype=np.int64)
+    place = np.int32 if max(indptr[-1], n_genes) <= np.iinfo(np.int32).max else np.int64
+    data, indices = np.empty(indptr[-1], dtype=dtype), np.empty(indptr[-1], dtype=place)
+    for start, part in _taken(parts, lambda part: part.nnz):
+        stop = start + part.nnz
+        data[start:stop], indices[start:stop] = part.data[: part.nnz], part.indices[: part.nnz]
+    return kind((data, indices, indptr.astype(place)), shape=(len(indptr) - 1, n_genes))
+
+
+def _taken(parts: list[Any], size: Callable[[Any], int]) -> Iterator[tuple[int, Any]]:
+    """Take the blocks out of the list, first to last, each with what the sizes before it add up to."""
+    start = 0
+    parts.reverse()
+    while parts:
+        part = parts.pop()
+        yield start, part
+        start += size(part)
+        del part

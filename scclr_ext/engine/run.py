@@ -14,12 +14,11 @@ from scclr_ext.engine.checkpoint import Checkpoints, identify
 from scclr_ext.engine.components import principal_components
 from scclr_ext.engine.device import device_of, make_fabric, precision_of, training
 from scclr_ext.engine.fit import embed, fit
-from scclr_ext.engine.hold import InMemory
 from scclr_ext.engine.methods import DataInfo, Method, build
 from scclr_ext.engine.neighbors import nearest_neighbors
 from scclr_ext.engine.partners import partners
 from scclr_ext.engine.processes import gather_rows
-from scclr_ext.engine.source import as_source
+from scclr_ext.engine.source import InMemory, as_source
 from scclr_ext.engine.training_set import training_set
 
 if TYPE_CHECKING:

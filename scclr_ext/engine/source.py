@@ -8,9 +8,14 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from scclr_ext.engine.device import free_memory
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
+
+_SHARE = 0.5
+"""Of the memory that a device has free; the rest is for the networks and their minibatches."""
 
 
 class Source(Protocol):
@@ -29,6 +34,20 @@ class Rows(Protocol):
 
     def read(self, cells: NDArray[np.int64]) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:
         """Return the rows at `cells`, which ascend, as float32, dense or sparse rows."""
+
+
+class InMemory:
+    """Rows of a matrix that is in memory."""
+
+    def __init__(self, matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array) -> None:
+        self.shape = matrix.shape
+        self.matrix = matrix
+
+    def read(self, cells: NDArray[np.int64]) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:
+        """Return the rows at `cells`, which ascend."""
+        if len(cells) and cells[-1] - cells[0] == len(cells) - 1:
+            return self.matrix[cells[0] : cells[-1] + 1]
+        return self.matrix[cells]
 
 
 class DenseSource:
@@ -97,12 +116,19 @@ class FetchedSource:
 
 
 def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | Rows, device: torch.device) -> Source:
-    """Wrap a matrix of shape ``(cells, genes)`` for `device`."""
+    """Wrap a matrix of shape ``(cells, genes)`` for `device`, which holds it whole if that leaves enough memory."""
+    if not isinstance(matrix, np.ndarray) and not sparse.issparse(matrix):
+        return FetchedSource(matrix, device)
+    if _bytes(matrix) > _SHARE * free_memory(device):
+        return FetchedSource(InMemory(matrix), device)
     if isinstance(matrix, np.ndarray):
         return DenseSource(matrix, device)
-    if not sparse.issparse(matrix):
-        return FetchedSource(matrix, device)
     return SparseSource(matrix) if device.type == "cpu" else SparseDeviceSource(matrix, device)
+
+
+def _bytes(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array) -> int:
+    values = matrix if isinstance(matrix, np.ndarray) else matrix.data
+    return 4 * values.size + (0 if isinstance(matrix, np.ndarray) else matrix.indices.nbytes)
 
 
 def _tensor(array: np.ndarray, device: torch.device) -> Tensor:

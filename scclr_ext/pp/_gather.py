@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scclr_ext._normalize import library_sizes, log_normalize, size_factors
-from scclr_ext.engine.hold import InMemory, pieces_of
+from scclr_ext.engine.hold import pieces_of
 from scclr_ext.engine.moments import Moments
 from scclr_ext.engine.prefetch import prefetch
+from scclr_ext.engine.source import InMemory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

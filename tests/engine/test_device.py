@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
-from scclr_ext.engine.device import device_of, encoding, make_fabric, precision_of, training
+from scclr_ext.engine.device import device_of, encoding, free_memory, make_fabric, precision_of, training
 
 
 def test_the_cpu() -> None:
@@ -78,6 +80,12 @@ def test_auto_is_bf16_only_on_gpus_made_for_it(monkeypatch, device, capability, 
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
     assert precision_of("auto", device) == expected
     assert precision_of("float32", device) == "float32"
+
+
+def test_only_gpus_have_a_memory_of_their_own(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (3, 8))
+    assert free_memory(torch.device("cuda:0")) == 3
+    assert free_memory(torch.device("cpu")) == free_memory(torch.device("mps")) == math.inf
 
 
 @pytest.mark.parametrize("device", [CPU, MPS])

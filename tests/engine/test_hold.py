@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from scclr_ext.engine import hold as module
-from scclr_ext.engine.hold import InMemory, hold, pieces_of, stack
+from scclr_ext.engine.hold import hold, pieces_of, stack
+from scclr_ext.engine.source import InMemory
 
 VALUES = np.random.default_rng(0).poisson(0.5, (50, 7)).astype(np.float32)
 KINDS = [np.asarray, sparse.csr_matrix, sparse.csr_array]
@@ -83,8 +86,39 @@ def test_pieces_are_larger_where_there_are_many_groups(monkeypatch) -> None:
     assert np.concatenate(pieces).tolist() == list(range(50))
 
 
+@settings(max_examples=50, deadline=None)
+@given(cuts=st.lists(st.integers(0, 50), max_size=5), kind=st.sampled_from(KINDS), mixed=st.booleans())
+def test_stacked(cuts, kind, mixed) -> None:
+    parts = [kind(rows) for rows in np.split(VALUES, sorted(cuts))]
+    if mixed:
+        parts[0] = parts[0].astype(np.float64)
+    whole = stack(parts)
+    assert np.array_equal(dense(whole), VALUES)
+    assert isinstance(whole, np.ndarray) or type(whole) is kind
+    assert whole.dtype == (np.float64 if mixed else np.float32)
+
+
+def test_one_block_is_not_copied() -> None:
+    block = sparse.csr_matrix(VALUES)
+    assert stack([block]) is block
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_stacked(kind) -> None:
-    parts = [kind(VALUES[:3]), kind(VALUES[3:20]), kind(VALUES[20:])]
-    assert np.array_equal(dense(stack(parts)), VALUES)
-    assert stack(parts[:1]) is parts[0]
+def test_blocks_are_let_go_as_they_are_stacked(kind, monkeypatch) -> None:
+    parts = [kind(rows) for rows in np.split(VALUES, 5)]
+    alive = [weakref.ref(part) for part in parts]
+    counts = []
+
+    def looked_at(blocks, size):
+        for start, part in taken(blocks, size):
+            yield start, part
+            del part
+            counts.append(sum(ref() is not None for ref in alive))
+
+    taken = module._taken
+    monkeypatch.setattr(module, "_taken", looked_at)
+    whole = stack(parts)
+    assert np.array_equal(dense(whole), VALUES)
+    assert parts == []
+    assert counts[0] == 5  # the loop still has the first
+    assert counts[-1] <= 2

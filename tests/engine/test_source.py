@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from scclr_ext.engine.hold import InMemory
+from scclr_ext.engine import source as module
 from scclr_ext.engine.moments import gene_moments
-from scclr_ext.engine.source import DenseSource, FetchedSource, SparseDeviceSource, SparseSource, as_source
+from scclr_ext.engine.source import DenseSource, FetchedSource, InMemory, SparseDeviceSource, SparseSource, as_source
 
 CPU = torch.device("cpu")
 
@@ -70,6 +70,19 @@ def test_the_kind_of_source() -> None:
     assert isinstance(as_source(sparse.csr_array((2, 2), dtype=np.float32), CPU), SparseSource)
     elsewhere = as_source(sparse.csr_matrix((2, 2), dtype=np.float32), torch.device("meta"))
     assert isinstance(elsewhere, SparseDeviceSource)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix])
+def test_a_device_without_room_for_all_cells_is_given_those_of_a_minibatch(convert, monkeypatch) -> None:
+    matrix = random_matrix(40, 20, 0.3, 0)
+    kept = convert(matrix)
+    size = kept.nbytes if isinstance(kept, np.ndarray) else kept.data.nbytes + kept.indices.nbytes
+    index = torch.tensor([5, 3, 3, 39, 0])
+    for free, kind in ((2 * size, {DenseSource, SparseSource}), (2 * size - 1, {FetchedSource})):
+        monkeypatch.setattr(module, "free_memory", lambda device, free=free: free)
+        source = as_source(kept, CPU)
+        assert type(source) in kind
+        assert np.array_equal(source.rows(index).numpy(), matrix[index])
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float64, np.uint8])
