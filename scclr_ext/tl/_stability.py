@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from importlib.metadata import version
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext.engine.methods import resolve
-from scclr_ext.metrics import adjusted_rand_index
 from scclr_ext.tl._consensus import consensus
 from scclr_ext.tl._contrastive_cluster import _check_options
 from scclr_ext.tl._contrastive_embed import _with_options
@@ -28,6 +26,7 @@ from scclr_ext.tl._model_input import read_model_input
 from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS
 from scclr_ext.tl._published import warn_of_other_recipe
 from scclr_ext.tl._repeat import Recorded, recorded_embedding
+from scclr_ext.tl._stability_comparison import compare, per_cluster
 from scclr_ext.tl._stability_run import ClusterOptions, SeedRun, run_once
 
 if TYPE_CHECKING:
@@ -220,7 +219,7 @@ def stability(
         for seed in tqdm(seeds, desc="Seeds", unit="seed", disable=not show, leave=False)
     ]
     agreed = consensus(np.stack([one.labels for one in runs]))
-    table, ari, overlap, per_cell = _compare(runs)
+    table, ari, overlap, per_cell = compare(runs)
 
     _warn_of_collapse(seeds, runs)
     n_found = int(agreed.labels.max()) + 1
@@ -248,7 +247,7 @@ def stability(
         "runs": {"seed": np.array(seeds, dtype=np.int64), **table},
         "ari": ari,
         "neighbor_overlap": overlap,
-        "clusters": _per_cluster(agreed.labels, agreed.confidence, per_cell),
+        "clusters": per_cluster(agreed.labels, agreed.confidence, per_cell),
         "unsure": float((agreed.confidence < _UNSURE).mean()),
         "seconds": time.perf_counter() - started,
     }
@@ -264,35 +263,6 @@ def stability(
         f"{ari[pairs].mean():.2f}, {overlap[pairs].mean():.0%} of neighbours are shared"
     )
     return target if copy else None
-
-
-def _compare(runs: list[SeedRun]) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
-    """Tabulate the scores of each run, and compare each pair of them; last come the shared neighbours of each cell."""
-    n = len(runs)
-    ari, overlap = np.eye(n), np.eye(n)
-    per_cell = np.zeros(len(runs[0].labels))
-    for i, j in combinations(range(n), 2):
-        ari[i, j] = ari[j, i] = adjusted_rand_index(runs[i].labels, runs[j].labels)
-        left, right = runs[i].neighbors, runs[j].neighbors
-        shared = np.asarray(left.multiply(right).sum(axis=1)).ravel()
-        share = 2 * shared / np.maximum(np.diff(left.indptr) + np.diff(right.indptr), 1)
-        overlap[i, j] = overlap[j, i] = share.mean()
-        per_cell += share / (n * (n - 1) / 2)
-    table = {name: np.array([one.scores[name] for one in runs]) for name in runs[0].scores}
-    table["n_clusters"] = table["n_clusters"].astype(np.int64)
-    table["mean_ari"] = (ari.sum(axis=1) - 1) / (n - 1)
-    table["neighbor_overlap"] = (overlap.sum(axis=1) - 1) / (n - 1)
-    return table, ari, overlap, per_cell
-
-
-def _per_cluster(labels: np.ndarray, confidence: np.ndarray, overlap: np.ndarray) -> dict[str, np.ndarray]:
-    sizes = np.bincount(labels)
-    return {
-        "cluster": np.array([str(i) for i in range(len(sizes))]),
-        "n_cells": sizes,
-        "confidence": np.bincount(labels, confidence) / sizes,
-        "neighbor_overlap": np.bincount(labels, overlap) / sizes,
-    }
 
 
 def _embedding_name(adata: AnnData, key: str) -> str:
