@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 _DPI = 150
 
 
-def demo(args: argparse.Namespace) -> None:
-    """Embed, cluster and draw real cells; write the results and say where they are."""
+def demo(args: argparse.Namespace, *, first: bool = True) -> None:
+    """Embed, cluster and draw real cells; write the results and say where they are.
+
+    Of several processes only the `first` one does more than share the training.
+    """
     started = time.perf_counter()
     adata = _pbmc() if args.input is None else read(args.input)
-    args.no_cluster = False
-    analyse(adata, args)
+    analyse(adata, args, cluster=first)
+    if not first:
+        return
     sc.tl.umap(adata, random_state=args.random_state)
     seconds = time.perf_counter() - started
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from anndata import AnnData
+    from lightning_fabric import Fabric
 
 _DEMO_FOLDER = "demo_output"
 
@@ -32,13 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     scclr_ext.settings.verbose = not args.quiet
     scclr_ext.settings.progress = not args.quiet and sys.stderr.isatty()
+    first = True
     try:
-        run = _demo if args.command == "demo" else _embed
-        with _processes(args):
-            run(args)
+        with _processes(args) as fabric:
+            first = fabric is None or fabric.is_global_zero
+            (_demo if args.command == "demo" else _embed)(args, fabric)
     except (KeyError, TypeError, ValueError, OSError, FloatingPointError) as error:
         # What the user got wrong needs no traceback; the messages name the argument and the remedy.
-        if _rank() == 0:
+        if first:
             print(f"error: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def analyse(adata: AnnData, args: argparse.Namespace) -> None:
+def analyse(adata: AnnData, args: argparse.Namespace, *, cluster: bool) -> None:
     """Preprocess (unless told not to), embed and cluster, in place."""
     method = args.method or ("scclr" if args.batch_key else "clear")
     if not args.no_preprocess:
@@ -72,7 +74,7 @@ def analyse(adata: AnnData, args: argparse.Namespace) -> None:
         checkpoint_dir=args.checkpoint_dir,
         resume=args.resume,
     )
-    if not args.no_cluster and _rank() == 0:
+    if cluster:
         scclr_ext.tl.contrastive_cluster(
             adata,
             use_rep=_keys.embedding_keys(args.key_added).obsm,
@@ -101,11 +103,17 @@ def read(path: Path) -> AnnData:
         raise OSError(msg) from error
 
 
-def _embed(args: argparse.Namespace) -> None:
-    _check_output(args.output)  # told now, not after the training
+def _embed(args: argparse.Namespace, fabric: Fabric | None) -> None:
+    if fabric is None:
+        _check_output(args.output)  # told now, not after the training
+    else:
+        from scclr_ext.engine.processes import from_first
+
+        from_first(lambda: _check_output(args.output), fabric)
+    first = fabric is None or fabric.is_global_zero
     adata = read(args.input)
-    analyse(adata, args)
-    if _rank() > 0:
+    analyse(adata, args, cluster=first and not args.no_cluster)
+    if not first:
         return
     # Under another name first: whatever happens, no half-written file has the name of a result (or of the input).
     partial = args.output.with_name(f"{args.output.name}.part")
@@ -133,35 +141,29 @@ def _check_output(path: Path) -> None:
 
 
 @contextmanager
-def _processes(args: argparse.Namespace) -> Iterator[None]:
+def _processes(args: argparse.Namespace) -> Iterator[Fabric | None]:
     """Start the processes before anything is read, so that all of them read at once; only the first one talks."""
     if args.devices * args.num_nodes == 1:
-        yield
+        yield None
         return
     import torch.distributed as dist
 
     from scclr_ext.engine.device import device_of, make_fabric
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    make_fabric(device_of(args.device), devices=args.devices, num_nodes=args.num_nodes)
-    if _rank() > 0:
+    fabric = make_fabric(device_of(args.device), devices=args.devices, num_nodes=args.num_nodes)
+    if not fabric.is_global_zero:
         scclr_ext.settings.verbose = False
     try:
-        yield
+        yield fabric
     finally:
         dist.destroy_process_group()
 
 
-def _rank() -> int:
-    """Which of the processes that share the work this is; 0 where there is one."""
-    dist = sys.modules.get("torch.distributed")
-    return dist.get_rank() if dist is not None and dist.is_available() and dist.is_initialized() else 0
-
-
-def _demo(args: argparse.Namespace) -> None:
+def _demo(args: argparse.Namespace, fabric: Fabric | None) -> None:
     from scclr_ext._demo import demo
 
-    demo(args)
+    demo(args, first=fabric is None or fabric.is_global_zero)
 
 
 def _parser() -> argparse.ArgumentParser:

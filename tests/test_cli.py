@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import scclr_ext as clr
-from scclr_ext.cli import main
+from scclr_ext._demo import demo
+from scclr_ext.cli import _parser, main
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust this embedding:UserWarning")
 
@@ -298,6 +299,24 @@ def test_an_interrupted_embedding_is_taken_up(file, tmp_path, monkeypatch) -> No
     assert run("embed", file, tmp_path / "d.h5ad", *once, "--resume") == 2
     whole, resumed = (ad.read_h5ad(tmp_path / f"{name}.h5ad").obsm["X_clr"] for name in ("whole", "c"))
     assert np.array_equal(whole, resumed)
+
+
+def test_two_processes_say_once_what_is_wrong(file, tmp_path) -> None:
+    folder, out = tmp_path / "state", tmp_path / "out.h5ad"
+    options = ["--no-cluster", "--device", "cpu", "--checkpoint-dir", str(folder)]
+    assert run("embed", file, out, *options, "--n-steps", "4", "--quiet") == 0
+    command = [sys.executable, "-m", "scclr_ext", "embed", str(file), str(out), *options, "--resume", "--devices", "2"]
+    done = subprocess.run([*command, "--n-steps", "5"], capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 2
+    assert done.stderr.count("is of a run with other data, settings or seed") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_the_second_process_of_a_demo_only_shares_the_training(file, tmp_path, capsys) -> None:
+    args = _parser().parse_args(["demo", str(file), "--out", str(tmp_path / "demo"), *QUICK])
+    demo(args, first=False)
+    assert not (tmp_path / "demo").exists()
+    assert "cells" not in capsys.readouterr().out
 
 
 def test_two_processes_write_one_file(file, tmp_path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Literal
@@ -134,5 +133,5 @@ class MethodConfig:
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
-            if value is not None and not (isinstance(value, float) and math.isnan(value))
+            if value is not None
         }

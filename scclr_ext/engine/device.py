@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,10 @@ def precision_of(name: str, device: torch.device) -> str:
 
 def free_memory(device: torch.device) -> float:
     """Bytes that a GPU has free; of other devices, which share the host's memory, no limit is known."""
-    return float(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else math.inf
+    if device.type != "cuda":
+        return math.inf
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, to be used again
+    return float(torch.cuda.mem_get_info(device)[0] + kept)
 
 
 def encoding(precision: str, device: torch.device) -> AbstractContextManager[object]:
@@ -111,6 +115,8 @@ def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -
     if device.type == "mps":
         msg = f"`devices={devices}`: an Apple GPU is only one; use devices=1, or device='cpu'."
         raise ValueError(msg)
-    fabric = Fabric(accelerator=device.type, devices=devices, num_nodes=num_nodes, strategy="ddp")
+    # Queues and running statistics are in step by themselves; they need not be sent at every step.
+    strategy = DDPStrategy(broadcast_buffers=False)
+    fabric = Fabric(accelerator=device.type, devices=devices, num_nodes=num_nodes, strategy=strategy)
     fabric.launch()
     return fabric

@@ -16,6 +16,8 @@ _TOO_SHORT = 50
 """Steps before which a loss near chance means nothing."""
 _NEAR_CHANCE = 0.95
 _LOWEST_RANK = 1.5
+_LATEST = 5
+"""Rows of the history."""
 
 
 @torch.no_grad()
@@ -67,7 +69,13 @@ def find_collapse(embedding: np.ndarray, history: Mapping[str, np.ndarray]) -> s
     rank = _effective_rank(torch.from_numpy(np.ascontiguousarray(sample)))
     if rank < _LOWEST_RANK:
         return f"the embedding has collapsed to about {rank:.1f} directions"
+    if history["step"][-1] < _TOO_SHORT:
+        return None
+    # Of an embedding that has linear dimensions beside, only this tells. (The median: a minibatch may be very small.)
+    compared = float(np.median(history["effective_rank"][-_LATEST:]))
+    if compared < _LOWEST_RANK:
+        return f"the representations that the loss compares have collapsed to about {compared:.1f} directions"
     loss, chance = history["loss"][-1], history["chance"][-1]
-    if history["step"][-1] >= _TOO_SHORT and loss > _NEAR_CHANCE * chance:
+    if loss > _NEAR_CHANCE * chance:
         return f"the loss ended at {loss:.2f}, chance is {chance:.2f}: little was learned"
     return None

@@ -12,7 +12,7 @@ from scclr_ext.engine.device import encoding
 from scclr_ext.engine.history import History, Plan
 from scclr_ext.engine.optim import Cooling, build_optimizer, build_schedule
 from scclr_ext.engine.prefetch import prefetch
-from scclr_ext.engine.processes import connect, share
+from scclr_ext.engine.processes import connect, from_first, share
 from scclr_ext.engine.queue import NO_BATCH
 from scclr_ext.engine.sampling import Minibatches
 from scclr_ext.engine.stopping import Stability
@@ -70,8 +70,8 @@ def fit(
     Returns
     -------
     The history: arrays of one length, a row per epoch (or more often where epochs are long), with the columns
-    `step`, `epoch`, `loss` (mean since the last row), `learning_rate`, and of the latest minibatch `alignment`,
-    `uniformity` and `effective_rank`; with early stopping also `stability`.
+    `step`, `epoch`, `loss` and `chance` (means since the last row), `learning_rate`, and of the latest minibatch
+    `alignment`, `uniformity` and `effective_rank`; with early stopping also `stability`.
 
     Raises
     ------
@@ -89,9 +89,8 @@ def fit(
     history, minibatches, cooling = History(plan), Minibatches(sampler, seeds.order), Cooling(plan.total_steps)
     stability = Stability(source.shape[0], seeds.order) if config.early_stopping else None
     parts = [method, optimizer, schedule, history, minibatches, cooling, *([stability] if stability else [])]
-    # The first process reads for all: not every machine need see the folder.
-    saved = checkpoints.load() if checkpoints is not None and fabric.is_global_zero else None
-    step = _take_up(fabric.broadcast(saved), parts, seeds, fabric)
+    saved = None if checkpoints is None else from_first(checkpoints.load, fabric)
+    step = _take_up(saved, parts, seeds, fabric)
     bar = tqdm(total=plan.total_steps, desc="Training", unit="step", initial=step, disable=not progress, leave=False)
     with bar:
         while step < cooling.end:
@@ -109,7 +108,7 @@ def fit(
             fabric_optimizer.zero_grad()
             fabric.backward(output.loss)
             if config.gradient_clip is not None:
-                fabric.clip_gradients(model, fabric_optimizer, max_norm=config.gradient_clip)
+                fabric.clip_gradients(model, fabric_optimizer, max_norm=config.gradient_clip, error_if_nonfinite=False)
             rate = float(schedule.get_last_lr()[0])
             if stability is not None:
                 rate *= cooling.factor(step)
@@ -127,6 +126,8 @@ def fit(
             if stability is not None:
                 looks["stability"] = float("nan")
                 if stability.due(step):
+                    method.eval()
+                    method.finish(source.rows(stability.cells))  # what is looked at is what would be handed out
                     looks["stability"] = stability.look(embed(method, source, cells=stability.cells))
                     model.train()
                 if fabric.broadcast(stability.steady):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Generator, Tensor
 
+_FEWEST_NEIGHBORS, _CELLS_PER_NEIGHBOR = 3, 20
 _EXACT_CELLS = 100_000
 """Up to here all pairs of cells are compared. The approximate search takes longer than that to be compiled."""
 _MANY_CELLS, _CANDIDATES = 50_000, 20_000
@@ -57,6 +58,11 @@ class Neighbors:
         pick = start + (torch.rand(len(index), generator=generator) * count).long().clamp(max=(count - 1).clamp(min=0))
         replace = (torch.rand(len(index), generator=generator) < probability) & (count > 0)
         return torch.where(replace, self.indices[torch.where(replace, pick, 0)] if len(self.indices) else index, index)
+
+
+def few_neighbors(wanted: int, n_cells: int) -> int:
+    """Return how many to look up: in a small data set many are not near, so at most a twentieth of it, or three."""
+    return min(wanted, max(_FEWEST_NEIGHBORS, n_cells // _CELLS_PER_NEIGHBOR))
 
 
 def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int) -> Neighbors:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -10,9 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lightning_fabric import Fabric
 
     from scclr_ext.engine.methods import Method
+
+T = TypeVar("T")
 
 
 def share(index: Tensor, fabric: Fabric) -> Tensor:
@@ -35,6 +39,24 @@ def connect(method: Method[Any], fabric: Fabric) -> None:
     if fabric.world_size > 1:
         method.gather = _Gather.apply
         _replace_batch_norm(method)
+
+
+def from_first(make: Callable[[], T], fabric: Fabric) -> T:
+    """Return what the first process makes, in all of them: not every machine need see its files.
+
+    Where it raises an OSError or ValueError, all do; alone it would leave the others waiting for it.
+    """
+    made: T | None = None
+    error: OSError | ValueError | None = None
+    if fabric.is_global_zero:
+        try:
+            made = make()
+        except (OSError, ValueError) as raised:
+            error = raised
+    made, error = fabric.broadcast((made, error))
+    if error is not None:
+        raise error
+    return cast("T", made)
 
 
 def gather_rows(rows: Tensor, n_rows: int, fabric: Fabric) -> Tensor:

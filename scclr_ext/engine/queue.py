@@ -35,7 +35,7 @@ class KeyQueue(nn.Module):
 
     @torch.no_grad()
     def enqueue(self, keys: Tensor, batches: Tensor | None = None) -> None:
-        """Put `keys`, shape ``(cells, dimensions)``, and the batches of their cells in the place of the oldest ones."""
+        """Put `keys`, ``(cells, dimensions)``, and the batches of their anchors in the place of the oldest ones."""
         size = len(self.keys)
         skipped = max(0, len(keys) - size)  # more keys than places: the last ones stay
         places = (self.position + skipped + torch.arange(len(keys) - skipped, device=keys.device)) % size
@@ -46,7 +46,7 @@ class KeyQueue(nn.Module):
         self.position.copy_((self.position + len(keys)) % size)
 
     def foreign(self, batches: Tensor) -> Tensor:
-        """Which keys are of another batch than each cell, shape ``(cells, queue)``.
+        """Which keys had an anchor of another batch than each cell, shape ``(cells, queue)``.
 
         None for a cell of no batch, and no key of no batch, as the random first ones.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from scclr_ext.engine.components import principal_components
 from scclr_ext.engine.device import device_of, make_fabric, precision_of, training
 from scclr_ext.engine.fit import embed, fit
 from scclr_ext.engine.methods import DataInfo, Method, build
-from scclr_ext.engine.neighbors import nearest_neighbors
+from scclr_ext.engine.neighbors import few_neighbors, nearest_neighbors
 from scclr_ext.engine.partners import partners
-from scclr_ext.engine.processes import gather_rows
+from scclr_ext.engine.pools import PooledSource
+from scclr_ext.engine.processes import from_first, gather_rows
 from scclr_ext.engine.source import InMemory, as_source
 from scclr_ext.engine.training_set import training_set
 
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from scclr_ext.engine.source import Rows
 
 _FINISHING_CELLS = 4096
-_FEWEST_NEIGHBORS, _CELLS_PER_NEIGHBOR = 3, 20
-"""In a small data set many neighbours are not near: a twentieth of the cells at most, or three."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ def run(
     data = DataInfo(matrix.shape[0], shown.mean, shown.std)
     neighbors = None
     probability = config.neighbor_probability if shown.batches is None else config.cross_batch_probability
-    alone = shown.batches is None
-    if (probability > 0 or (alone and config.uses_components)) and shown.matrix is not None:
+    wants_components = probability > 0 or (shown.batches is None and config.uses_components)
+    if wants_components and shown.matrix is not None:
         rep, axes, weights = principal_components(shown.matrix, data.mean, data.std, random_state)
-        k = min(config.n_neighbors, max(_FEWEST_NEIGHBORS, len(rep) // _CELLS_PER_NEIGHBOR))
+        k = few_neighbors(config.n_neighbors, len(rep))
         if shown.batches is not None:
             neighbors, turn = partners(rep, weights, shown.batches, k, random_state)
             axes = directions = (turn.T @ axes).astype(np.float32)
@@ -119,7 +119,9 @@ def run(
             if probability > 0:
                 neighbors = nearest_neighbors(rep * weights if config.signal_neighbors else rep, k, random_state)
         if len(axes):
-            data = data._replace(components=axes, directions=directions)
+            # The networks may be given values as they are; a component of the standardised ones is one of theirs too.
+            unit = np.float32(1) if config.scale else np.where(data.std > 0, data.std, 1).astype(np.float32)
+            data = data._replace(components=axes / unit, directions=directions / unit)
 
     checkpoints = None
     if checkpoint_dir is not None:
@@ -133,8 +135,9 @@ def run(
             processes=fabric.world_size,
             precision=precision,
             portion=shown.sampler.portion,
+            device=where.type,
         )
-        checkpoints = Checkpoints(checkpoint_dir, name, resume=resume)
+        checkpoints = from_first(partial(Checkpoints, checkpoint_dir, name, resume=resume), fabric)
     method = build(config, data, seeds.weights)
     with training(precision):
         history = fit(
@@ -150,6 +153,8 @@ def run(
             progress=progress and rank == 0,
         )
     method.eval()
+    if isinstance(shown.source, PooledSource):
+        shown.source.plan([])  # lets its pools go
     sample = torch.randperm(len(shown.cells), generator=seeds.order)[:_FINISHING_CELLS]
     method.finish(shown.source.rows(sample))
     all_held = shown.matrix is not None and len(shown.cells) == data.n_cells

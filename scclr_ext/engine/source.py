@@ -60,7 +60,7 @@ class DenseSource:
 
     def rows(self, index: Tensor) -> Tensor:
         """Return the cells at `index`."""
-        return self._values.index_select(0, index.to(self.device))
+        return self._values.index_select(0, _moved(index, self.device))
 
 
 class SparseSource:
@@ -93,7 +93,7 @@ class SparseDeviceSource:
         count = self._indptr[index + 1] - start
         total = int(count.sum())
         # Places of the stored values: each row's run starts at `start`, the runs follow one another.
-        shift, count = (t.to(self.device, non_blocking=True) for t in (start - (count.cumsum(0) - count), count))
+        shift, count = (_moved(t, self.device) for t in (start - (count.cumsum(0) - count), count))
         row = torch.repeat_interleave(torch.arange(len(index), device=self.device), count, output_size=total)
         place = torch.arange(total, device=self.device) + shift[row]
         out = torch.zeros(len(index), n_genes, device=self.device)
@@ -112,7 +112,7 @@ class FetchedSource:
     def rows(self, index: Tensor) -> Tensor:
         """Return the cells at `index`."""
         cells, back = index.unique(return_inverse=True)
-        return as_source(self._matrix.read(cells.numpy()), self.device).rows(back)
+        return _on_device(self._matrix.read(cells.numpy()), self.device).rows(back)
 
 
 def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | Rows, device: torch.device) -> Source:
@@ -121,6 +121,10 @@ def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | Rows, 
         return FetchedSource(matrix, device)
     if _bytes(matrix) > _SHARE * free_memory(device):
         return FetchedSource(InMemory(matrix), device)
+    return _on_device(matrix, device)
+
+
+def _on_device(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array, device: torch.device) -> Source:
     if isinstance(matrix, np.ndarray):
         return DenseSource(matrix, device)
     return SparseSource(matrix) if device.type == "cpu" else SparseDeviceSource(matrix, device)
@@ -129,6 +133,11 @@ def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | Rows, 
 def _bytes(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array) -> int:
     values = matrix if isinstance(matrix, np.ndarray) else matrix.data
     return 4 * values.size + (0 if isinstance(matrix, np.ndarray) else matrix.indices.nbytes)
+
+
+def _moved(values: Tensor, device: torch.device) -> Tensor:
+    # CUDA copies what is not pinned before it returns, and need not be waited for. Apple's GPUs may read it too late.
+    return values.to(device, non_blocking=device.type == "cuda")
 
 
 def _tensor(array: np.ndarray, device: torch.device) -> Tensor:

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
+from scclr_ext.engine.neighbors import few_neighbors
+
 if TYPE_CHECKING:
     from torch import Generator
 
 _CELLS = 1000
 _NEIGHBORS = 15
-_FEWEST_NEIGHBORS, _CELLS_PER_NEIGHBOR = 3, 20
 _PATIENCE = 3
 _RISE = 0.01
 _STEPS = 25
@@ -55,7 +56,7 @@ class Stability:
         -------
         The mean share of neighbours that stayed; NaN the first time.
         """
-        k = min(_NEIGHBORS, max(_FEWEST_NEIGHBORS, len(rep) // _CELLS_PER_NEIGHBOR), len(rep) - 1)
+        k = min(few_neighbors(_NEIGHBORS, len(rep)), len(rep) - 1)
         found = NearestNeighbors(n_neighbors=k).fit(rep).kneighbors(return_distance=False)
         if self._before is not None:
             same = [len(np.intersect1d(a, b, assume_unique=True)) for a, b in zip(self._before, found, strict=True)]

@@ -102,12 +102,14 @@ def training_set(
         mean, std = gene_moments(held.matrix)
         return TrainingSet(cells, held.matrix, mean, std, seen, as_source(held.matrix, device), sampler)
 
-    if (config.neighbor_probability if seen is None else config.cross_batch_probability) > 0:
+    neighbors = (config.neighbor_probability if seen is None else config.cross_batch_probability) > 0
+    if neighbors or (seen is None and config.uses_components):
+        wanted = "looks neighbours up among them" if neighbors else "starts from their principal components"
         msg = (
             f"The {n} cells of the training do not fit into the {max_bytes / 1e9:.3g} GB of "
-            "`scclr_ext.settings.max_memory`, and this method looks neighbours up among them. Raise that, use fewer "
+            f"`scclr_ext.settings.max_memory`, and this method {wanted}. Raise that, use fewer "
             "genes, train for fewer steps (`n_steps` instead of `n_epochs`), which needs fewer cells, or give a config "
-            "without neighbours (for example ClearConfig(neighbor_probability=0, cross_batch_probability=0))."
+            "that does not (for example ClearConfig(neighbor_probability=0, cross_batch_probability=0))."
         )
         raise ValueError(msg)
     moments = Moments(matrix.shape[1])

@@ -83,8 +83,10 @@ def test_auto_is_bf16_only_on_gpus_made_for_it(monkeypatch, device, capability, 
 
 
 def test_only_gpus_have_a_memory_of_their_own(monkeypatch) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (3, 8))
-    assert free_memory(torch.device("cuda:0")) == 3
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (3, 80))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 50)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 10)
+    assert free_memory(torch.device("cuda:0")) == 43
     assert free_memory(torch.device("cpu")) == free_memory(torch.device("mps")) == math.inf
 
 

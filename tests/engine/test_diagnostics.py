@@ -71,7 +71,12 @@ def test_plain_numbers_without_a_gradient() -> None:
     assert z.grad is None
 
 
-HISTORY = {"step": np.array([50, 100]), "loss": np.array([5.0, 2.0]), "chance": np.array([7.0, 6.0])}
+HISTORY = {
+    "step": np.array([50, 100]),
+    "loss": np.array([5.0, 2.0]),
+    "chance": np.array([7.0, 6.0]),
+    "effective_rank": np.array([3.0, 20.0]),
+}
 
 
 def test_a_good_training_is_no_collapse() -> None:
@@ -85,8 +90,9 @@ def test_a_collapsed_embedding_is_found(n) -> None:
     assert "about 0.0 directions" in find_collapse(np.ones((n, 8), dtype=np.float32), HISTORY)
 
 
-def ended(step: int, loss: float) -> dict[str, np.ndarray]:
-    return {"step": np.array([step]), "loss": np.array([loss]), "chance": np.array([6.0])}
+def ended(step: int, loss: float, ranks: tuple[float, ...] = (9.0,)) -> dict[str, np.ndarray]:
+    last = {"step": step, "loss": loss, "chance": 6.0}
+    return {name: np.full(len(ranks), value) for name, value in last.items()} | {"effective_rank": np.array(ranks)}
 
 
 def test_a_loss_near_chance_is_found_where_the_training_was_long_enough() -> None:
@@ -95,3 +101,11 @@ def test_a_loss_near_chance_is_found_where_the_training_was_long_enough() -> Non
     assert found == "the loss ended at 5.90, chance is 6.00: little was learned"
     assert find_collapse(z, ended(49, 5.9)) is None
     assert find_collapse(z, ended(50, 5.6)) is None
+
+
+def test_a_collapse_of_what_is_compared_is_found_where_the_embedding_hides_it() -> None:
+    z = on_sphere(50, 8, 0)
+    found = find_collapse(z, ended(100, 2.0, (20.0, 9.0, 1.2, 1.1, 1.0, 1.1, 9.0)))
+    assert found == "the representations that the loss compares have collapsed to about 1.1 directions"
+    assert find_collapse(z, ended(100, 2.0, (1.0, 1.0, 9.0, 9.0, 9.0, 1.0, 0.0))) is None, "a few small minibatches"
+    assert find_collapse(z, ended(49, 2.0, (1.0, 1.0))) is None

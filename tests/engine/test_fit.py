@@ -209,6 +209,20 @@ def test_gradients_are_clipped() -> None:
     assert toy.gradients == pytest.approx([0.25] * 3, rel=1e-4)
 
 
+def test_a_divergence_is_not_hidden_by_clipping() -> None:
+    toy = Toy(config(steps=60, gradient_clip=0.25))
+    toy.register_parameter("bad", torch.nn.Parameter(torch.tensor(float("nan"))))
+    forward = toy.forward
+
+    def broken(*args):
+        output = forward(*args)
+        return output._replace(loss=output.loss + toy.bad)
+
+    toy.forward = broken
+    with pytest.raises(FloatingPointError, match="Lower `learning_rate`"):
+        train(toy)
+
+
 def test_the_rate_in_the_history_is_the_one_the_step_was_taken_with() -> None:
     history = train(Toy(config(epochs=4, schedule="cosine", learning_rate=1.0)), batch_size=12)
     assert history["learning_rate"] == pytest.approx([(1 + np.cos(np.pi * e / 4)) / 2 for e in range(4)])

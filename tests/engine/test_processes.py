@@ -17,7 +17,7 @@ from torch import nn
 
 from scclr_ext.engine import processes
 from scclr_ext.engine.device import make_fabric
-from scclr_ext.engine.processes import gather_rows, share
+from scclr_ext.engine.processes import from_first, gather_rows, share
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
@@ -36,6 +36,35 @@ def results(tmp_path_factory) -> list[dict[str, np.ndarray]]:
     assert done.returncode == 0, done.stderr
     alone = runpy.run_path(str(SCRIPT))["train"](1)
     return [alone, *(dict(np.load(file)) for file in files)]
+
+
+class Several:
+    """What `from_first` needs of a Fabric: the first process's broadcast is what the others get."""
+
+    sent: list = []
+
+    def __init__(self, rank: int) -> None:
+        self.is_global_zero = rank == 0
+
+    def broadcast(self, value):
+        if self.is_global_zero:
+            self.sent.append(value)
+        return self.sent[-1]
+
+
+def test_the_first_process_makes_it_for_all() -> None:
+    assert from_first(lambda: 5, Several(0)) == 5
+    assert from_first(lambda: 1 / 0, Several(1)) == 5
+
+
+@pytest.mark.parametrize("error", [ValueError("of another run"), FileExistsError("there already")])
+def test_what_fails_in_the_first_process_fails_in_all(error) -> None:
+    def fail() -> None:
+        raise error
+
+    for rank in (0, 1):
+        with pytest.raises(type(error), match=str(error)):
+            from_first(fail, Several(rank))
 
 
 def test_joint_statistics_are_single_precision_whatever_the_values_are(monkeypatch) -> None:

@@ -23,6 +23,7 @@ from scclr_ext.engine.methods import METHODS
 from scclr_ext.engine.partners import partners
 from scclr_ext.engine.run import Run, run
 from scclr_ext.engine.sampling import Shuffled, WithinBatches
+from scclr_ext.engine.stopping import Stability
 
 # `scclr_ext.engine.run` the module; tests replace what it calls.
 MODULE = importlib.import_module("scclr_ext.engine.run")
@@ -291,6 +292,36 @@ def test_with_batches_stands_beside_what_they_agree_on(tiny) -> None:
     assert 0 < turn.shape[1]
     assert result.data.components == pytest.approx(turn.T @ axes, abs=1e-5)
     assert result.embedding.shape[1] == short("scclr").embedding_dim + turn.shape[1]
+
+
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("scale", [False, True])
+def test_the_linear_dimensions_are_components_of_the_standardised_genes(tiny, scale, told) -> None:
+    codes = np.arange(20) % 2 if told else None
+    result = train(short("scclr", scale=scale, n_neighbors=4), tiny, batches=codes, random_state=3)
+    linear = result.embedding[:, short("scclr").embedding_dim :]
+    std = np.where(result.data.std > 0, result.data.std, 1)
+    axes = result.data.components * (1 if scale else std)
+    expected = ((tiny - result.data.mean) / std) @ axes.T
+    for found, wanted in zip(linear.T, expected.T, strict=True):
+        assert np.corrcoef(found, wanted)[0, 1] == pytest.approx(1, abs=1e-4)
+    if not told:
+        assert np.abs(axes) == pytest.approx(
+            np.abs(principal_components(tiny, result.data.mean, std, 3).axes), abs=1e-5
+        )
+
+
+def test_the_representation_that_is_looked_at_is_the_one_handed_out(tiny, monkeypatch) -> None:
+    variances, look = [], Stability.look
+
+    def watched(self, rep):
+        variances.append([part.var(axis=0).sum() for part in np.split(rep, [short("scclr").embedding_dim], axis=1)])
+        return look(self, rep)
+
+    monkeypatch.setattr(Stability, "look", watched)
+    train(short("scclr", steps=60, early_stopping=True), tiny)
+    assert len(variances) > 1
+    assert np.array(variances) == pytest.approx(1, rel=1e-3)
 
 
 @every_method

@@ -78,7 +78,7 @@ def test_a_device_without_room_for_all_cells_is_given_those_of_a_minibatch(conve
     kept = convert(matrix)
     size = kept.nbytes if isinstance(kept, np.ndarray) else kept.data.nbytes + kept.indices.nbytes
     index = torch.tensor([5, 3, 3, 39, 0])
-    for free, kind in ((2 * size, {DenseSource, SparseSource}), (2 * size - 1, {FetchedSource})):
+    for free, kind in ((2 * size, {DenseSource, SparseSource}), (2 * size - 1, {FetchedSource}), (0, {FetchedSource})):
         monkeypatch.setattr(module, "free_memory", lambda device, free=free: free)
         source = as_source(kept, CPU)
         assert type(source) in kind

@@ -14,6 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import scclr_ext as clr
 from scclr_ext.engine import hold
+from scclr_ext.engine.methods import ScclrConfig
 from scclr_ext.engine.training_set import PooledSource
 from scclr_ext.tl import contrastive_embed
 
@@ -188,4 +189,6 @@ def test_neighbours_need_room(counts, tmp_path, no_room) -> None:
         clr.pp.contrastive_preprocess(adata, n_top_genes=50)
         with pytest.raises(ValueError, match=r"settings\.max_memory.*n_steps"):
             embed(adata, "scclr", n_steps=None, n_epochs=1)
+        with pytest.raises(ValueError, match=r"settings\.max_memory.*principal components"):
+            embed(adata, ScclrConfig(neighbor_probability=0), n_steps=None, n_epochs=1)
         assert "X_clr" not in adata.obsm

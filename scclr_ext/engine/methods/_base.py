@@ -39,9 +39,9 @@ class StepOutput(NamedTuple):
 class DataInfo(NamedTuple):
     """What a method has to know of the data to build its networks.
 
-    Moments are per gene; `components` are linear axes in the standardised genes, shape ``(components, genes)``, for
-    methods that ask for them: those of the PCA or, with batches, what the batches agree on of them. `directions` are
-    the same, each as long as it is signal: where a network may start.
+    Moments are per gene; `components` are linear axes in what the networks are given, standardised genes or others,
+    shape ``(components, genes)``, for methods that ask for them: those of the PCA or, with batches, what the batches
+    agree on of them. `directions` are the same, each as long as it is signal: where a network may start.
     """
 
     n_cells: int

@@ -6,7 +6,6 @@ import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -181,7 +180,8 @@ class Clear(Method[ClearConfig]):
         second = first if partner is None else self.scaling(partner)
         views = [self.views(cells, generator) for cells in (first, second)]
         directions = [(0, 1), (1, 0)] if self.config.symmetric else [(0, 1)]
-        # A key of another batch could be told apart by the batch effect alone: it is no negative.
+        # Cells of another batch could be told apart by the batch effect alone: they are no negatives. (Of the cells in
+        # the minibatch, that is: half of the keys are made from their partners in other batches.)
         batches = None if batches is None else self.gather(batches)
         foreign = None if batches is None else self.queue.foreign(batches)
         losses, queries, keys = [], [], []
@@ -231,8 +231,6 @@ class _Encoder(nn.Module):
         c = config
         sizes = (data.n_genes, *c.hidden, c.embedding_dim)
         start = data.directions if c.start_from_pca else None
-        if start is not None and not c.scale:
-            start = start / np.where(data.std > 0, data.std, 1)  # the same components of the values it is given
         self.body = mlp(sizes, generator, batch_norm=c.batch_norm, last_relu=c.last_relu, start=start)
         self.head = mlp((config.embedding_dim, *config.head), generator, batch_norm=config.batch_norm)
 
