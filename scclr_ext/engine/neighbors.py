@@ -10,6 +10,8 @@ import torch
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
+from scclr_ext.engine.threads import same_threads
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Generator, Tensor
@@ -72,7 +74,8 @@ def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int) -> N
         return Neighbors.from_matrix(NearestNeighbors(n_neighbors=k).fit(rep).kneighbors_graph())
     from pynndescent import NNDescent  # compiles for many seconds when it is imported
 
-    found, _ = NNDescent(rep, n_neighbors=k + 1, random_state=random_state % 2**32).neighbor_graph
+    with same_threads():
+        found, _ = NNDescent(rep, n_neighbors=k + 1, random_state=random_state % 2**32).neighbor_graph
     others = (found != np.arange(n)[:, None]) & (found >= 0)  # -1 stands for a neighbour that was not found
     indptr = np.concatenate([[0], np.cumsum(others.sum(axis=1))])
     return Neighbors(torch.from_numpy(indptr), torch.from_numpy(found[others].astype(np.int64)))

@@ -13,6 +13,8 @@ from scipy import sparse
 from sklearn.metrics.pairwise import paired_distances
 from sklearn.neighbors import NearestNeighbors
 
+from scclr_ext.engine.threads import same_threads
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -68,7 +70,8 @@ def run_umap(
     names = pd.RangeIndex(len(representation)).astype(str)
     aside = AnnData(obs=pd.DataFrame(index=names), obsm={"rep": representation})
     if graph_of is None:
-        sc.pp.neighbors(aside, n_neighbors=min(_NEIGHBORS, len(representation) - 1), use_rep="rep")
+        with same_threads():
+            sc.pp.neighbors(aside, n_neighbors=min(_NEIGHBORS, len(representation) - 1), use_rep="rep")
     else:
         record = graph_of.uns["neighbors"]
         aside.uns["neighbors"] = {**record, "params": {**record["params"], "use_rep": "rep"}}

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Set once on all labelled sets at hand together; the result is flat around them (docs/clusters.md).
 _POWER = 0.3
+SHARPNESS = 0.05
 _WORST_CELLS = 0.1
-_SHARPNESS = 0.05
 _LOWEST_SEPARATION = 0.5
 
 _CURVE_CELLS = 2_000
@@ -92,6 +92,7 @@ def choose_partition(
     partitions: Sequence[NDArray[np.int64]],
     *,
     batches: NDArray[np.int64] | None = None,
+    sharpness: float = SHARPNESS,
     random_state: int = 0,
 ) -> Choice:
     """Score every candidate and take the one that agrees best with all good ones.
@@ -111,6 +112,9 @@ def choose_partition(
         Candidates: cluster of each cell, numbered from 0 without gaps.
     batches
         Batch of each cell, see :func:`~scclr_ext.tl._separation.separation`.
+    sharpness
+        A candidate whose score is that much below the best weighs a third of it. Over a grid of resolutions, the right
+        number of clusters comes many times; where each number comes once, the ones around it must weigh less.
     random_state
         Seed of the samples that are looked at.
     """
@@ -133,7 +137,7 @@ def choose_partition(
 
     agreement = _agreement(partitions, rng.choice(len(rep), min(len(rep), _AGREEMENT_CELLS), replace=False))
     score = np.where(valid, table["score"], -np.inf)
-    weight = np.exp((score - score.max()) / _SHARPNESS)
+    weight = np.exp((score - score.max()) / sharpness)
     table["weight"] = weight / weight.sum()
     table["expected_ari"] = agreement @ table["weight"].to_numpy()
     index = int(np.argmax(np.where(valid, table["expected_ari"], -1.0)))
@@ -220,8 +224,10 @@ def _agreement(partitions: Sequence[NDArray[np.int64]], sample: NDArray[np.int64
     columns = np.column_stack(codes) + starts
     n, m = columns.shape
     member = sparse.csr_matrix((np.ones(n * m), columns.ravel(), np.arange(0, n * m + 1, m)), shape=(n, sum(sizes)))
-    overlaps = np.asarray((member.T @ member).todense())
-    pairs = np.add.reduceat(np.add.reduceat(overlaps * (overlaps - 1) / 2, starts, axis=0), starts, axis=1)
+    overlaps = (member.T @ member).tocsr()  # stays sparse: a graph in pieces may have thousands of clusters
+    overlaps.data = overlaps.data * (overlaps.data - 1) / 2
+    of = sparse.csr_matrix((np.ones(sum(sizes)), (np.repeat(np.arange(m), sizes), np.arange(sum(sizes)))))
+    pairs = np.asarray((of @ overlaps @ of.T).todense())
     together = np.diag(pairs)
     expected = np.outer(together, together) / max(n * (n - 1) / 2, 1)
     highest = (together[:, None] + together) / 2

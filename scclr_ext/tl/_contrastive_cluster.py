@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import warnings
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep, is_whole
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep
 from scclr_ext._batches import batch_codes
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import CLUSTERS, check_free
 from scclr_ext._settings import report
+from scclr_ext.tl._find_clusters import ClusterOptions, find_clusters
 from scclr_ext.tl._graph import neighbor_graph, stored_graph
-from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
-from scclr_ext.tl._resolution import resolution_for
-from scclr_ext.tl._sweep import sweep
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from numpy.typing import NDArray
-
-_FINDS_OUT_ITSELF = frozenset(name for name, clusterer in REP_METHODS.items() if not clusterer.takes_k)
 
 
 @doc_params(adata=ADATA, random_state=RANDOM_STATE, copy=COPY)
@@ -129,7 +120,8 @@ def contrastive_cluster(
     check_free(adata, key_added, CLUSTERS)
     random_state = check_random_state(random_state)
     rep = get_rep(adata, use_rep)
-    _check_options(adata, method, resolution=resolution, n_clusters=n_clusters, n_neighbors=n_neighbors)
+    options = ClusterOptions(method, resolution, n_clusters, n_neighbors)
+    options.check(adata.n_obs, name="method")
 
     batches = None if batch_key is None else batch_codes(adata, batch_key)
 
@@ -141,19 +133,9 @@ def contrastive_cluster(
     params: dict[str, Any] = {"use_rep": use_rep, "method": method, "random_state": random_state}
     if neighbors_key is not None:
         params["neighbors_key"] = neighbors_key
-    record: dict[str, Any] = {}
-    if resolution is None and n_clusters is None and method not in _FINDS_OUT_ITSELF:
-        labels, setting, record = sweep(
-            rep, graph, method, batches=batches, n_neighbors=n_neighbors, random_state=random_state
-        )
-        if method in GRAPH_METHODS:
-            params["resolution"] = setting
-    elif method in GRAPH_METHODS:
-        labels, params["resolution"] = _cut_graph(graph, method, resolution, n_clusters, random_state)
-    else:
-        labels = REP_METHODS[method].fit(rep, graph, n_clusters or 0, random_state)
-    if not record:  # a sweep's clusters are numbered already, as in its record
-        labels = by_size(labels)
+    labels, found, record = find_clusters(rep, graph, options, batches=batches, random_state=random_state)
+    if found is not None:
+        params["resolution"] = found
     params["n_clusters"] = int(labels.max()) + 1
     names = [str(label) for label in range(params["n_clusters"])]
 
@@ -180,55 +162,3 @@ def _how_sure(record: dict[str, Any]) -> str:
         return " (no gap between any clusters was found)"
     rival = f", else {choice['runner_up']}" if choice["runner_up"] else ""
     return f" (confidence {choice['confidence']:.2f}{rival})"
-
-
-def _cut_graph(
-    graph: Any, method: str, resolution: float | None, n_clusters: int | None, random_state: int
-) -> tuple[NDArray[np.int64], float]:
-    if n_clusters == 1:  # whatever the pieces of the graph, which no resolution joins
-        return np.zeros(graph.shape[0], dtype=np.int64), 0.0
-    graph = as_igraph(graph)
-
-    def partition(value: float) -> NDArray[np.int64]:
-        return GRAPH_METHODS[method](graph, value, random_state)
-
-    if resolution is not None:
-        return partition(resolution), resolution
-    assert n_clusters is not None  # one of the two is set
-    found = resolution_for(partition, n_clusters)
-    if found.n_clusters != n_clusters:
-        warnings.warn(
-            f"No resolution gave {n_clusters} clusters; {found.n_clusters} is the nearest "
-            f"(resolution {found.resolution:.3g}). Use method='kmeans' for exactly {n_clusters}.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return found.labels, found.resolution
-
-
-def _check_options(
-    adata: AnnData, method: str, *, resolution: float | None, n_clusters: int | None, n_neighbors: int
-) -> None:
-    if method not in GRAPH_METHODS and method not in REP_METHODS:
-        known = ", ".join(map(repr, (*GRAPH_METHODS, *REP_METHODS)))
-        msg = f"Unknown `method` {method!r}; choose one of {known}."
-        raise ValueError(msg)
-    if resolution is not None and (method in REP_METHODS or n_clusters is not None):
-        msg = f"`resolution={resolution!r}` only goes with 'leiden' or 'louvain' and without `n_clusters`."
-        raise ValueError(msg)
-    numeric = isinstance(resolution, Real) and not isinstance(resolution, bool)
-    if resolution is not None and not (numeric and 0 < resolution < math.inf):
-        msg = f"`resolution` must be a positive number; found {resolution!r}."
-        raise ValueError(msg)
-    if method in _FINDS_OUT_ITSELF and n_clusters is not None:
-        msg = f"method={method!r} finds the number of clusters by itself; found n_clusters={n_clusters}."
-        raise ValueError(msg)
-    if n_clusters is not None and not (is_whole(n_clusters) and 1 <= n_clusters <= adata.n_obs):
-        msg = (
-            f"`n_clusters` must be a whole number between 1 and the number of cells ({adata.n_obs}); found "
-            f"{n_clusters!r}."
-        )
-        raise ValueError(msg)
-    if not is_whole(n_neighbors) or n_neighbors < 2:
-        msg = f"`n_neighbors` must be a whole number of at least 2; found {n_neighbors!r}."
-        raise ValueError(msg)

@@ -11,6 +11,7 @@ from anndata import AnnData
 from scipy.sparse import SparseEfficiencyWarning, csr_matrix, issparse
 
 from scclr_ext._anndata import names
+from scclr_ext.engine.threads import same_threads
 
 EXACT_CELLS = 50_000
 """Up to here the exact search takes seconds; beyond, scanpy's approximate one is quicker."""
@@ -19,7 +20,7 @@ EXACT_CELLS = 50_000
 def neighbor_graph(rep: np.ndarray, use_rep: str, n_neighbors: int, random_state: int) -> AnnData:
     """Build the graph with scanpy, in an AnnData of its own: whatever fails, the user's stays as it was."""
     work = AnnData(np.zeros((len(rep), 0), dtype=np.float32), obsm={use_rep: rep})
-    with warnings.catch_warnings():
+    with same_threads(), warnings.catch_warnings():
         # scanpy's own way to fill in cells that coincide; nobody needs to act
         warnings.simplefilter("ignore", SparseEfficiencyWarning)
         sc.pp.neighbors(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,6 +15,9 @@ _SAMPLE = 300
 _FEWEST = 4
 _REPEATS = 2
 _GRID = 64
+_FEWEST_PER_BATCH = 3
+_MANY_BATCHES, _CELLS_PER_BATCH = 10, 8
+"""With more batches than the first and fewer cells in each of them, no batch makes a hump, and midpoints are noise."""
 _SHARED = 0.2
 """Two clusters whose batches overlap less than this cannot be told from a batch effect."""
 
@@ -40,30 +44,36 @@ def separation(
     rng
         Source of randomness.
     batches
-        Batch of each cell: the clusters are then compared within batches, and count as one population where they
-        hardly share a batch.
+        Batch of each cell: the clusters are then compared within batches (unless these are many and small), and count
+        as one population where they hardly share a batch.
     """
-    shared = None
+    middles = None
     if batches is not None:
         shares = [np.bincount(batches[cells], minlength=batches.max() + 1) for cells in (first, second)]
         if np.minimum(*(share / share.sum() for share in shares)).sum() < _SHARED:
             return 0.0
-        shared = np.flatnonzero((shares[0] >= 3) & (shares[1] >= 3))
-        first, second = (cells[np.isin(batches[cells], shared)] for cells in (first, second))
+        both = np.minimum(*shares)
+        n_batches = np.count_nonzero(both)
+        if n_batches <= _MANY_BATCHES or both.sum() >= _CELLS_PER_BATCH * n_batches:
+            first, second = (cells[both[batches[cells]] >= _FEWEST_PER_BATCH] for cells in (first, second))
+            # Of all cells, before some are drawn: midpoints of one or two cells on each side would tell the sides.
+            middles = (_means(rep, first, batches) + _means(rep, second, batches)) / 2
     first, second = (
         cells if len(cells) <= _SAMPLE else rng.choice(cells, _SAMPLE, replace=False) for cells in (first, second)
     )
     if min(len(first), len(second)) < _FEWEST:
         return 0.0
     a, b = rep[first].astype(np.float64), rep[second].astype(np.float64)
-    if batches is not None and shared is not None:
-        for batch in shared:  # put the midpoints of the batches together
-            in_a, in_b = batches[first] == batch, batches[second] == batch
-            if in_a.any() and in_b.any():
-                middle = (a[in_a].mean(axis=0) + b[in_b].mean(axis=0)) / 2
-                a[in_a] -= middle
-                b[in_b] -= middle
+    if batches is not None and middles is not None:  # put the midpoints of the batches together
+        a, b = a - middles[batches[first]], b - middles[batches[second]]
     return float(np.mean([valley_depth(*_project(a, b, rng)) for _ in range(_REPEATS)]))
+
+
+def _means(rep: np.ndarray, cells: NDArray[np.int64], batches: NDArray[np.int64]) -> np.ndarray:
+    """Mean of the cells in each batch, shape ``(batches, dimensions)``; zero where there are none."""
+    codes, n_batches = batches[cells], batches.max() + 1
+    member = sparse.csr_array((np.ones(len(cells)), (codes, np.arange(len(cells)))), shape=(n_batches, len(cells)))
+    return member @ rep[cells].astype(np.float64) / np.maximum(np.bincount(codes, minlength=n_batches), 1)[:, None]
 
 
 def _project(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

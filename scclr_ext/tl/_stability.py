@@ -20,14 +20,13 @@ from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext.engine.methods import resolve
 from scclr_ext.tl._consensus import consensus
-from scclr_ext.tl._contrastive_cluster import _check_options
 from scclr_ext.tl._contrastive_embed import _with_options
+from scclr_ext.tl._find_clusters import ClusterOptions
 from scclr_ext.tl._model_input import read_model_input
-from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS
 from scclr_ext.tl._published import warn_of_other_recipe
 from scclr_ext.tl._repeat import Recorded, recorded_embedding
 from scclr_ext.tl._stability_comparison import compare, per_cluster
-from scclr_ext.tl._stability_run import ClusterOptions, SeedRun, run_once
+from scclr_ext.tl._stability_run import SeedRun, run_once
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -183,7 +182,10 @@ def stability(
         msg = f"`n_seeds` must be a whole number of at least 2; found {n_seeds!r}."
         raise ValueError(msg)
     options = ClusterOptions(cluster_method, resolution, n_clusters, n_neighbors)
-    _check_clustering(adata, options)
+    options.check(adata.n_obs, name="cluster_method")
+    if adata.n_obs < 3:
+        msg = f"adata has {adata.n_obs} cells; a neighbour graph needs at least 3."
+        raise ValueError(msg)
     known = _known_labels(adata, label_key)
     if method is None:
         _check_alone(preset=preset, layer=layer, mask_var=mask_var, batch_key=batch_key)
@@ -290,23 +292,6 @@ def _check_alone(**given: Any) -> None:
                 f"Leave `{name}` out, or name the `method`."
             )
             raise ValueError(msg)
-
-
-def _check_clustering(adata: AnnData, options: ClusterOptions) -> None:
-    if options.method not in GRAPH_METHODS and options.method not in REP_METHODS:
-        known = ", ".join(map(repr, (*GRAPH_METHODS, *REP_METHODS)))
-        msg = f"Unknown `cluster_method` {options.method!r}; choose one of {known}."
-        raise ValueError(msg)
-    _check_options(
-        adata,
-        options.method,
-        resolution=options.resolution,
-        n_clusters=options.n_clusters,
-        n_neighbors=options.n_neighbors,
-    )
-    if adata.n_obs < 3:
-        msg = f"adata has {adata.n_obs} cells; a neighbour graph needs at least 3."
-        raise ValueError(msg)
 
 
 def _known_labels(adata: AnnData, label_key: str | None) -> pd.Categorical | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -17,29 +17,19 @@ from scclr_ext.metrics import (
     normalized_mutual_info,
     silhouette,
 )
-from scclr_ext.tl._contrastive_cluster import _cut_graph
+from scclr_ext.tl._find_clusters import find_clusters
 from scclr_ext.tl._graph import neighbor_graph
-from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, by_size
-from scclr_ext.tl._sweep import sweep
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from scclr_ext.engine.config import MethodConfig
+    from scclr_ext.tl._find_clusters import ClusterOptions
     from scclr_ext.tl._model_input import ModelInput
 
 _SILHOUETTE_CELLS = 2_000
 """The only step whose time and memory grow with the square of the cells."""
-
-
-class ClusterOptions(NamedTuple):
-    """How an embedding is clustered; as in :func:`scclr_ext.tl.contrastive_cluster`."""
-
-    method: str
-    resolution: float | None
-    n_clusters: int | None
-    n_neighbors: int
 
 
 class SeedRun(NamedTuple):
@@ -89,7 +79,8 @@ def run_once(
     data.check_again()
     rep = result.embedding
     work = neighbor_graph(rep, "X", options.n_neighbors, random_state)
-    labels = _cluster(rep, work.obsp["connectivities"], options, data.batches, random_state)
+    graph = work.obsp["connectivities"]
+    labels = find_clusters(rep, graph, options, batches=data.batches, random_state=random_state).labels
     scores: dict[str, float] = {
         "n_clusters": float(labels.max() + 1),
         "final_loss": float(result.history["loss"][-1]),
@@ -108,18 +99,6 @@ def run_once(
         scores,
         find_collapse(rep, result.history),
     )
-
-
-def _cluster(
-    rep: np.ndarray, graph: Any, options: ClusterOptions, batches: NDArray[np.int64] | None, random_state: int
-) -> NDArray[np.int64]:
-    method, resolution, n_clusters, n_neighbors = options
-    chosen = resolution is None and n_clusters is None
-    if chosen and not (method in REP_METHODS and not REP_METHODS[method].takes_k):
-        return sweep(rep, graph, method, batches=batches, n_neighbors=n_neighbors, random_state=random_state).labels
-    if method in GRAPH_METHODS:
-        return by_size(_cut_graph(graph, method, resolution, n_clusters, random_state)[0])
-    return by_size(REP_METHODS[method].fit(rep, graph, n_clusters or 0, random_state))
 
 
 def _pattern(distances: sparse.csr_matrix) -> sparse.csr_array:

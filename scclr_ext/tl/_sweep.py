@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
 
-from scclr_ext.tl._choose import choose_partition
+from scclr_ext.metrics import adjusted_rand_index
+from scclr_ext.tl._choose import SHARPNESS, choose_partition
 from scclr_ext.tl._graph import neighbor_graph
 from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
 
@@ -22,6 +24,7 @@ _NUMBERS = (*range(2, 16), 18, 21, 25, 30)
 _MANY_CELLS = 20_000
 """With more cells, candidates are made and compared on a sample of this many; the rest join by their neighbours."""
 _DRAWS, _SHARE = 3, 0.8
+_SHARPNESS_OF_NUMBERS = 0.01
 
 
 class Sweep(NamedTuple):
@@ -65,10 +68,15 @@ def sweep(
         graph = neighbor_graph(rep, "X", n_neighbors, random_state).obsp["connectivities"]
         batches = None if batches is None else batches[cells]
 
-    grid, name = (_RESOLUTIONS, "resolution") if method in GRAPH_METHODS else (_numbers(len(rep)), "n_clusters")
-    once = as_igraph(graph) if method in GRAPH_METHODS else graph
-    partitions = [by_size(_cut(rep, once, method, value, random_state)) for value in grid]
-    choice = choose_partition(rep, graph, partitions, batches=batches, random_state=random_state)
+    by_resolution = method in GRAPH_METHODS
+    grid, name = (_RESOLUTIONS, "resolution") if by_resolution else (_numbers(len(rep)), "n_clusters")
+    once = as_igraph(graph) if by_resolution else graph
+    with warnings.catch_warnings():
+        # The user did not ask for so many clusters.
+        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
+        partitions = [by_size(_cut(rep, once, method, value, random_state)) for value in grid]
+    sharpness = SHARPNESS if by_resolution else _SHARPNESS_OF_NUMBERS
+    choice = choose_partition(rep, graph, partitions, batches=batches, sharpness=sharpness, random_state=random_state)
     if choice.index >= 0:
         stable = _stability(rep, graph, method, float(grid[choice.index]), partitions[choice.index], random_state)
         choice = replace(choice, stability=stable)
@@ -110,7 +118,7 @@ def _stability(
     for _ in range(_DRAWS):
         cells = np.sort(rng.choice(len(rep), int(_SHARE * len(rep)), replace=False))
         again = _cut(rep[cells], graph[cells][:, cells], method, value, random_state)
-        agreement.append(adjusted_rand_score(labels[cells], again))
+        agreement.append(adjusted_rand_index(labels[cells], again))
     return float(np.mean(agreement))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scanpy as sc
+import torch
 from anndata import AnnData
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
@@ -76,6 +77,19 @@ def test_it_is_the_same_twice_and_leaves_everything_alone(rep) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Changing the sparsity structure")  # scanpy's own, where neighbours coincide
+def test_torch_keeps_its_threads(rep, monkeypatch) -> None:
+    before = torch.get_num_threads()
+
+    def scanpy_with_numba(work, **options):
+        torch.set_num_threads(before + 1)
+        neighbors(work, **options)
+
+    neighbors = sc.pp.neighbors
+    monkeypatch.setattr(sc.pp, "neighbors", scanpy_with_numba)
+    neighbor_graph(rep, "X", 5, 0)
+    assert torch.get_num_threads() == before
+
+
 def test_cells_that_are_all_the_same() -> None:
     made = neighbor_graph(np.ones((40, 3), np.float32), "X", 15, 0)
     assert np.isfinite(made.obsp["connectivities"].data).all()

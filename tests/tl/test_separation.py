@@ -183,6 +183,21 @@ def test_a_batch_effect_is_no_gap(share) -> None:
         assert measure(rep, first, second) > 0.2
 
 
+@pytest.mark.parametrize("n_batches", [2, 50, 150, 700])
+def test_many_small_batches_make_no_gap(n_batches) -> None:
+    rng = np.random.default_rng(0)
+    rep = rng.normal(size=(1500, 20)) * np.array([3.0] + [1.0] * 19)
+    batches = np.arange(1500) % n_batches
+    right = rep[:, 0] > 0
+    assert measure(rep, np.flatnonzero(~right), np.flatnonzero(right), batches=batches) < 0.05
+
+
+@pytest.mark.parametrize("n_batches", [2, 50, 150, 700])
+def test_nor_do_they_hide_one(n_batches) -> None:
+    rep, first, second = pair((750, 750), distance=10, dims=20)
+    assert measure(rep, first, second, batches=np.arange(1500) % n_batches) > 0.95
+
+
 @pytest.mark.parametrize("shift", [-8.0, 0.0, 4.0, 30.0])
 def test_a_gap_within_batches_is_found_whatever_their_shift(shift) -> None:
     rep, first, second, batches = in_batches(distance=8, shift=shift, share=0.4)

@@ -135,6 +135,20 @@ def test_a_single_candidate(seen) -> None:
     assert {key: len(column) for key, column in record["flow"].items()} == dict.fromkeys(record["flow"], 0)
 
 
+@pytest.mark.parametrize("method", ["leiden", "kmeans", "ward", "gaussian-mixture"])
+@pytest.mark.parametrize("n_clusters", [2, 9, 12, 15])
+def test_every_method_finds_the_number_of_clear_blobs(method, n_clusters) -> None:
+    rep, truth = blobs([60] * n_clusters, dims=20)
+    labels = sweep(rep, method).labels
+    assert adjusted_rand_score(truth, labels) > 0.999
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gaussian-mixture"])
+def test_fewer_different_cells_than_clusters_tried_is_nothing_to_warn_of(method) -> None:
+    rep = np.repeat(np.eye(6, dtype=np.float32) * 9, 20, axis=0)
+    assert sweep(rep, method).labels.max() + 1 == 6
+
+
 def test_one_population() -> None:
     rep, _ = blobs([150])
     labels, setting, record = sweep(rep)
