@@ -53,15 +53,17 @@ def check_unique(adata: AnnData) -> None:
         raise ValueError(msg)
 
 
-def check_key_added(key_added: object) -> None:
-    """Refuse names that no file could hold.
+def check_key_added(key_added: object, *, or_none: bool = False) -> None:
+    """Refuse names that no file could hold; None may stand for the usual ones.
 
     Raises
     ------
     ValueError
         Where the name is empty, no string, or has a slash in it.
     """
-    if key_added is not None and (not isinstance(key_added, str) or not key_added or "/" in key_added):
+    if key_added is None and or_none:
+        return
+    if not isinstance(key_added, str) or not key_added or "/" in key_added:
         msg = f"`key_added` must be a name without '/'; found {key_added!r}."
         raise ValueError(msg)
 

@@ -46,21 +46,22 @@ def batch_codes(adata: AnnData, batch_key: str) -> NDArray[np.int64]:
     if missing:
         msg = f"adata.obs[{batch_key!r}] is missing for {missing} cells; fill it in or drop them."
         raise ValueError(msg)
-    codes = np.unique(column.astype(str).to_numpy(), return_inverse=True)[1].astype(np.int64)
-    _check_batches(column, codes, batch_key)
-    return codes
-
-
-def _check_batches(column: pd.Series, codes: NDArray[np.int64], batch_key: str) -> None:
-    """Refuse what can be no batches: fractions of many values, and columns that leave most cells alone."""
-    n_fractions = int((column.drop_duplicates() % 1 != 0).sum()) if column.dtype.kind == "f" else 0
-    n_alone = int((np.bincount(codes) == 1).sum())
-    if n_fractions > _MOST_FRACTIONS or n_alone > max(_MOST_ALONE, len(codes) / 2):
-        found = f"a value of its own for {n_alone} of {len(codes)} cells"
-        if n_fractions > _MOST_FRACTIONS:
-            found = f"{n_fractions} different numbers with fractions, like a measurement"
+    if (found := no_groups(column)) is not None:
         msg = (
             f"adata.obs[{batch_key!r}] (`batch_key`) holds {found}; give a column that says which cells were processed "
             "together."
         )
         raise ValueError(msg)
+    return np.unique(column.astype(str).to_numpy(), return_inverse=True)[1].astype(np.int64)
+
+
+def no_groups(column: pd.Series) -> str | None:
+    """Say why a column names no groups of cells, or None: fractions of many values, or most cells alone."""
+    known = column.dropna()
+    n_fractions = int((known.drop_duplicates() % 1 != 0).sum()) if column.dtype.kind == "f" else 0
+    if n_fractions > _MOST_FRACTIONS:
+        return f"{n_fractions} different numbers with fractions, like a measurement"
+    n_alone = int((known.astype(str).value_counts() == 1).sum())
+    if n_alone > max(_MOST_ALONE, len(known) / 2):
+        return f"a value of its own for {n_alone} of {len(known)} cells"
+    return None

@@ -86,7 +86,10 @@ def to_memory(matrix: Any, *, where: str) -> np.ndarray | sparse.csr_matrix | sp
         matrix = matrix.copy()
         matrix.sum_duplicates()
     if not all(np.isfinite(part).all() for part in chunks(matrix)):
-        msg = f"{where} holds NaN or infinite values; remove or replace them first."
+        msg = (
+            f"{where} holds NaN or infinite values; remove or replace them first. (ad.concat with join='outer' fills "
+            "in NaN where the values are dense; join='inner' does not.)"
+        )
         raise ValueError(msg)
     return matrix
 

@@ -71,6 +71,7 @@ def check_not_scaled(units: Units, where: str) -> None:
     if units == "scaled":
         msg = (
             f"{where} has negative values, so it was scaled or otherwise transformed. Give raw counts (perhaps in "
-            "another `layer`), or log-normalised values (perhaps adata.raw.to_adata())."
+            "another `layer`), or log-normalised values of all genes (perhaps adata.raw.to_adata()), and run "
+            "scclr_ext.pp.contrastive_preprocess on them."
         )
         raise ValueError(msg)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 _DEMO_FOLDER = "demo_output"
+_NEIGHBORS = 15
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def analyse(adata: AnnData, args: argparse.Namespace, *, cluster: bool) -> None:
     """Preprocess (unless told not to), embed and cluster, in place."""
+    from scclr_ext.engine.device import device_of
+    from scclr_ext.tl._find_clusters import ClusterOptions
+
+    device_of(args.device)  # what cannot work is told now, not after the training
+    if not args.no_cluster:
+        ClusterOptions("leiden", args.resolution, args.n_clusters, _NEIGHBORS).check(adata.n_obs, name="method")
     method = args.method or ("scclr" if args.batch_key else "clear")
     if not args.no_preprocess:
         scclr_ext.pp.contrastive_preprocess(
@@ -80,6 +87,7 @@ def analyse(adata: AnnData, args: argparse.Namespace, *, cluster: bool) -> None:
             use_rep=_keys.embedding_keys(args.key_added).obsm,
             resolution=args.resolution,
             n_clusters=args.n_clusters,
+            n_neighbors=_NEIGHBORS,
             batch_key=args.batch_key,
             key_added=_keys.clusters_key(args.key_added),
             random_state=args.random_state,
@@ -189,15 +197,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--preset", help="default, paper or code")
     add("--layer", help="take the values from this layer")
     add("--batch-key", help="column of obs with the batch of each cell")
-    add("--n-top-genes", type=int, help="genes the model sees")
+    add("--n-top-genes", type=_count, help="genes the model sees")
     add("--key-added", help="write to this key instead of X_clr, and the clusters to KEY_ADDED_clusters")
     add("--early-stopping", action="store_true", help="end the training once the embedding has settled")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--n-epochs", type=int, help="train for this many passes over the cells")
-    length.add_argument("--n-steps", type=int, help="train for this many minibatches")
+    length.add_argument("--n-epochs", type=_count, help="train for this many passes over the cells")
+    length.add_argument("--n-steps", type=_count, help="train for this many minibatches")
     clusters = parser.add_mutually_exclusive_group()
     clusters.add_argument("--resolution", type=float, help="resolution of the Leiden clustering")
-    clusters.add_argument("--n-clusters", type=int, help="number of clusters wanted (chosen where not given)")
+    clusters.add_argument("--n-clusters", type=_count, help="number of clusters wanted (chosen where not given)")
     clusters.add_argument("--no-cluster", action="store_true", help="only embed")
     add("--no-preprocess", action="store_true", help="the values are ready for the model")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (%(default)s)")
@@ -208,3 +216,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on with the training saved in --checkpoint-dir")
     add("--random-state", type=int, default=0, help="seed (%(default)s)")
     add("--quiet", action="store_true", help="say nothing but the result")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        msg = f"must be at least 1; found {text}"
+        raise argparse.ArgumentTypeError(msg)
+    return value

@@ -142,7 +142,6 @@ def one_line(capsys) -> str:
         (["--preset", "best"], "Unknown `preset` 'best'"),
         (["--device", "abacus"], "`device='abacus'` is not available"),
         (["--no-preprocess"], "raw counts; call scclr_ext.pp.contrastive_preprocess"),
-        (["--n-top-genes", "0"], "`n_top_genes` must be a whole number of at least 1; found 0"),
     ],
 )
 def test_wrong_options_take_one_line(file, tmp_path, capsys, options, message) -> None:
@@ -210,12 +209,30 @@ def test_interrupted(file, tmp_path, capsys, monkeypatch, stage) -> None:
         ["embed", "a", "b", "--n-steps", "3", "--n-epochs", "3"],
         ["embed", "a", "b", "--n-clusters", "3", "--resolution", "1"],
         ["embed", "a", "b", "--n-steps", "three"],
+        ["embed", "a", "b", "--n-steps", "0"],
+        ["embed", "a", "b", "--n-clusters", "-2"],
+        ["embed", "a", "b", "--n-top-genes", "0"],
     ],
 )
 def test_wrong_usage(arguments, capsys) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "usage: scclr_ext" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--resolution", "0"], "`resolution` must be a positive number; found 0.0"),
+        (["--n-clusters", "81"], "number of cells (80); found 81"),
+        (["--device", "nope"], "`device='nope'` is not available here"),
+    ],
+)
+def test_what_cannot_work_is_told_before_the_training(file, tmp_path, monkeypatch, capsys, options, said) -> None:
+    for stage in (clr.pp, "contrastive_preprocess"), (clr.tl, "contrastive_embed"):
+        monkeypatch.setattr(*stage, lambda *_, **__: pytest.fail("started"))
+    assert run("embed", file, tmp_path / "out.h5ad", *options) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,8 @@ class MethodConfig:
         """Refuse settings that cannot work, naming them."""
         for field in fields(self):
             value, kinds = getattr(self, field.name), str(field.type).split(" | ")
+            if kinds == ["bool"]:
+                self.require(field.name, isinstance(value, bool), "True or False")
             for kind, numbers, wanted in (("int", Integral, "a whole number"), ("float", Real, "a number")):
                 if kind in kinds and not (value is None and "None" in kinds):
                     self.require(field.name, isinstance(value, numbers) and not isinstance(value, bool), wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,8 +49,24 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
     if not known.any():
         msg = f"No cell has a label in {', '.join(f'adata.obs[{key!r}]' for key in keys.values())}; fill them in."
         raise ValueError(msg)
+    _warn_of_lost_groups(found, known, keys)
     labels = {argument: categories_of(adata.obs[key][known]) for argument, key in keys.items()}
     return pd.DataFrame(labels, index=known.nonzero()[0])
+
+
+def _warn_of_lost_groups(found: pd.DataFrame, known: np.ndarray, keys: dict[str, str]) -> None:
+    """Say which groups no cell is left of: a comparison without them is not the one that was asked for."""
+    for argument, key in keys.items():
+        lost = found.loc[~found[argument].isin(found.loc[known, argument]) & found[argument].notna()]
+        if lost.empty:
+            continue
+        missing = [keys[other] for other in keys if lost[other].isna().any()]
+        warnings.warn(
+            f"No cell of {names(lost[argument].unique())} (obs[{key!r}], {len(lost)} cells) has a label in "
+            f"{' and '.join(f'obs[{other!r}]' for other in missing)}: left out. Fill it in to compare them.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def read_scores(adata: AnnData, score: str | Sequence[str], *, layer: str | None) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import get_rep, names
-from scclr_ext._batches import batch_codes
+from scclr_ext._batches import batch_codes, no_groups
 from scclr_ext.io._model import Reference
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def reference_of(adata: AnnData, key: str, labels: str | None, model: Model) -> 
     KeyError
         Where the column or the embedding is missing.
     ValueError
-        Where fewer than two cells have a label: how sure a label is, is learned from cells that are held out. Or where
-        the embedding cannot be the model's: it has other dimensions, or more cells.
+        Where fewer than two cells have a label: how sure a label is, is learned from cells that are held out. Where
+        the labels are measurements, or names of cells. Or where the embedding cannot be the model's: it has other
+        dimensions, or more cells.
     """
     params = adata.uns[key]["params"]
     rep = get_rep(adata, str(params["obsm_key"]))
@@ -48,6 +49,9 @@ def reference_of(adata: AnnData, key: str, labels: str | None, model: Model) -> 
             raise ValueError(msg)
         if (n_known := int((column.codes >= 0).sum())) < _FEWEST:
             msg = f"obs[{labels!r}] labels {n_known} cell of the reference; {_FEWEST} are needed at the least."
+            raise ValueError(msg)
+        if (found := no_groups(pd.Series(adata.obs[labels]))) is not None:
+            msg = f"obs[{labels!r}] (`labels`) of the reference holds {found}; give a column of cell types."
             raise ValueError(msg)
         codes, categories = np.array(column.codes, dtype=np.int32), list(map(str, column.categories))
     return Reference(rep, labels or "", tuple(categories), codes, batches.astype(np.int32))

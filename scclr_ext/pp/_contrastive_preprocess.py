@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from scclr_ext._anndata import as_actual, check_adata
@@ -88,6 +89,12 @@ def contrastive_preprocess(
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 
+    Warns
+    -----
+    UserWarning
+        Where more than a tenth of the chosen genes have no count in one of the batches, as after joining samples in
+        which different genes were measured with `join="outer"`.
+
     Notes
     -----
     Values that are log-normalised already are recognised (no whole numbers, none above 30): they are neither
@@ -119,6 +126,8 @@ def contrastive_preprocess(
         subset=subset,
         defer=defer,
     )
+    if prepared.warning is not None:
+        warnings.warn(prepared.warning, UserWarning, stacklevel=2)
     target = adata.copy() if copy else adata
     as_actual(target)
     prepared.write(target)

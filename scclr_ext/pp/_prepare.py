@@ -21,11 +21,14 @@ from scclr_ext.engine.hold import pieces_of
 from scclr_ext.pp._gather import gather, normalize
 from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._recipes import find_recipe
+from scclr_ext.pp._unmeasured import unmeasured
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
+
+    from scclr_ext.engine.moments import Moments
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Prepared:
     """Whether it held the same ones before; scanpy may then have been told of them."""
     subset: bool = False
     message: str = ""
+    warning: str | None = None
 
     def write(self, adata: AnnData) -> None:
         """Write everything into an AnnData that is no view."""
@@ -153,7 +157,13 @@ def prepare(
         was_logged=logged and layer is None,
         subset=subset,
         message=f"{held}; {now}, var['highly_variable'] marks {n_chosen} genes",
+        warning=None if batch_key is None else _unmeasured(adata, found.moments, table, batch_key),
     )
+
+
+def _unmeasured(adata: AnnData, moments: Moments, table: pd.DataFrame, batch_key: str) -> str | None:
+    names = np.unique(np.asarray(adata.obs[batch_key]).astype(str)).tolist()  # in the order of their codes
+    return unmeasured(moments, table[_keys.HIGHLY_VARIABLE_VAR].to_numpy(dtype=bool), names, batch_key)
 
 
 def _check_same(kept: Any, values: Any, name: str, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -176,6 +177,8 @@ def select_n_top_genes(
         "n_cells": len(cells),
         "random_state": random_state,
     }
+    if prepared.warning is not None:
+        warnings.warn(prepared.warning, UserWarning, stacklevel=2)
     target = adata.copy() if copy else adata
     as_actual(target)
     prepared.write(target)

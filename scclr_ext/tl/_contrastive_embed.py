@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, is_whole
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._records import EMBEDDING, check_free
 from scclr_ext._settings import report, settings
@@ -167,7 +167,7 @@ def contrastive_embed(
     (60, 128)
     """
     check_adata(adata)
-    check_key_added(key_added)
+    check_key_added(key_added, or_none=True)
     keys = _keys.embedding_keys(key_added)
     check_free(adata, keys.uns, EMBEDDING)
     check_copy(adata, copy=copy)
@@ -236,6 +236,10 @@ def _with_options(
     if n_epochs is not None and n_steps is not None:
         msg = f"`n_epochs` and `n_steps` exclude one another; found {n_epochs} and {n_steps}."
         raise ValueError(msg)
+    for name, value in (("n_epochs", n_epochs), ("n_steps", n_steps)):
+        if value is not None and (not is_whole(value) or value < 1):
+            msg = f"`{name}` must be a whole number of at least 1; found {value!r}."
+            raise ValueError(msg)
     changes: dict[str, Any] = {}
     if n_epochs is not None:
         changes |= {"epochs": n_epochs, "steps": None}

@@ -165,7 +165,7 @@ def map_query(
     True
     """
     check_adata(adata)
-    check_key_added(key_added)
+    check_key_added(key_added, or_none=True)
     random_state = check_random_state(random_state)
     _check_options(n_neighbors, min_overlap, novelty_quantile)
     model = get_model(reference, key)

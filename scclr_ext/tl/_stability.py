@@ -174,7 +174,7 @@ def stability(
     1.0
     """
     check_adata(adata)
-    check_key_added(key_added)
+    check_key_added(key_added, or_none=True)
     keys = _keys.stability_keys(key_added)
     check_free(adata, keys.uns, STABILITY)
     random_state = check_random_state(random_state)

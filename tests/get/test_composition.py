@@ -44,6 +44,18 @@ def shares_by_hand(adata: AnnData, kind: str) -> pd.Series:
     return per_donor["type"].apply(lambda types: (types == kind).mean())
 
 
+def test_groups_without_a_donor_are_told_of() -> None:
+    adata = study()
+    adata.obs["donor"] = adata.obs["donor"].where(adata.obs["condition"] != "mild")
+    with pytest.warns(
+        UserWarning, match=r"No cell of 'mild' \(obs\['condition'\], 240 cells\) has a label in obs\['donor'\]"
+    ):
+        clr.get.composition_test(adata, "type", "condition", unit="donor")
+    some = study()
+    some.obs.loc[some.obs["donor"] == "m1", "donor"] = None  # of a group that others are left of
+    clr.get.composition_test(some, "type", "condition", unit="donor")
+
+
 @pytest.mark.parametrize("unit", [None, "donor"])
 def test_shares_are_those_of_a_cross_table(unit) -> None:
     adata = study()

@@ -162,6 +162,15 @@ def test_something_else_is_refused(tmp_path) -> None:
         clr.io.save({"a": 1}, tmp_path / "model")
 
 
+def test_measurements_are_no_labels(embedded, tmp_path) -> None:
+    embedded.obs["score"] = np.random.default_rng(0).random(embedded.n_obs)
+    embedded.obs["name"] = embedded.obs_names.to_numpy()
+    for column, found in (("score", "like a measurement"), ("name", "a value of its own for")):
+        with pytest.raises(ValueError, match=rf"obs\['{column}'\] \(`labels`\) of the reference holds .*{found}"):
+            clr.io.save(embedded, tmp_path / "model", labels=column)
+    assert not (tmp_path / "model").exists()
+
+
 def test_labels_that_are_not_there(embedded, tmp_path) -> None:
     with pytest.raises(KeyError, match="labels='nothing'` is not a column"):
         clr.io.save(embedded, tmp_path / "model", labels="nothing")
