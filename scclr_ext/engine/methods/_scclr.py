@@ -30,8 +30,8 @@ class ScclrConfig(MethodConfig):
     Parameters
     ----------
     mask_rate
-        Share of the genes that a view lacks, the same in all cells of a minibatch: the first layer, which takes most
-        of the time, multiplies the others only.
+        Share of the genes that a view lacks, the same in all cells of a minibatch (of a process's part of it): the
+        first layer, which takes most of the time, multiplies the others only.
     hidden
         Widths of the hidden layers, each batch-normalised.
     embedding_dim
