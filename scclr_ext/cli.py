@@ -34,14 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     scclr_ext.settings.verbose = not args.quiet
     scclr_ext.settings.progress = not args.quiet and sys.stderr.isatty()
-    first = True
+    speaks = True
     try:
         with _processes(args) as fabric:
-            first = fabric is None or fabric.is_global_zero
+            speaks = fabric is None or fabric.local_rank == 0  # one of each machine, whose files may be others
             (_demo if args.command == "demo" else _embed)(args, fabric)
     except (KeyError, TypeError, ValueError, OSError, FloatingPointError) as error:
         # What the user got wrong needs no traceback; the messages name the argument and the remedy.
-        if first:
+        if speaks:
             print(f"error: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

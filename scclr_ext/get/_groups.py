@@ -56,17 +56,19 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
 
 def _warn_of_lost_groups(found: pd.DataFrame, known: np.ndarray, keys: dict[str, str]) -> None:
     """Say which groups no cell is left of: a comparison without them is not the one that was asked for."""
-    for argument, key in keys.items():
-        lost = found.loc[~found[argument].isin(found.loc[known, argument]) & found[argument].notna()]
-        if lost.empty:
-            continue
-        missing = [keys[other] for other in keys if lost[other].isna().any()]
-        warnings.warn(
-            f"No cell of {names(lost[argument].unique())} (obs[{key!r}], {len(lost)} cells) has a label in "
-            f"{' and '.join(f'obs[{other!r}]' for other in missing)}: left out. Fill it in to compare them.",
-            UserWarning,
-            stacklevel=4,
-        )
+    if "groupby" not in found:
+        return
+    kept = found["groupby"].isin(found.loc[known, "groupby"])
+    lost = found[~kept & found["groupby"].notna()]
+    if lost.empty:
+        return
+    missing = " or ".join(f"obs[{keys[other]!r}]" for other in keys if lost[other].isna().any())
+    warnings.warn(
+        f"No cell of {names(lost['groupby'].unique())} (obs[{keys['groupby']!r}], {len(lost)} cells) has a label in "
+        f"{missing}: left out. Fill it in to compare them.",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 def read_scores(adata: AnnData, score: str | Sequence[str], *, layer: str | None) -> dict[str, np.ndarray]:
