@@ -141,9 +141,16 @@ def test_key_added_must_be_a_name_that_a_file_can_hold(key) -> None:
         check_key_added(key)
 
 
-@pytest.mark.parametrize("key", [None, "X_clr", "ünïcode", "with space"])
+@pytest.mark.parametrize("key", ["X_clr", "ünïcode", "with space"])
 def test_any_other_key_is_fine(key) -> None:
     check_key_added(key)
+    check_key_added(key, or_none=True)
+
+
+def test_none_is_a_key_only_where_it_stands_for_the_usual_ones() -> None:
+    check_key_added(None, or_none=True)
+    with pytest.raises(ValueError, match="found None"):
+        check_key_added(None)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "0", None])

@@ -35,6 +35,7 @@ def unmeasured(moments: Moments, chosen: NDArray[np.bool_], batches: list[str], 
     n_others = moments.n.sum() - moments.n
     expected = (seen.sum(axis=0) - seen) * (moments.n / np.maximum(n_others, 1))[:, None]
     missing = ((seen == 0) & (expected >= _EXPECTED_CELLS)).sum(axis=1)
+    missing[~moments.seen.any(axis=1)] = 0  # empty cells
     worst = int(missing.argmax())
     if missing[worst] <= _SHARE * chosen.sum():
         return None

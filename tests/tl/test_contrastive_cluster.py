@@ -184,7 +184,7 @@ def test_the_chosen_resolution_gives_the_chosen_clusters() -> None:
     "asked", [{"resolution": 0.5}, {"n_clusters": 3}, {"method": "kmeans", "n_clusters": 3}, {"method": "mean-shift"}]
 )
 def test_who_asks_for_a_number_gets_no_sweep(blobs, monkeypatch, asked) -> None:
-    monkeypatch.setattr("scclr_ext.tl._contrastive_cluster.sweep", None)
+    monkeypatch.setattr("scclr_ext.tl._find_clusters.sweep", None)
     contrastive_cluster(blobs, **asked)
     assert set(blobs.uns["clr_clusters"]) == {"params"}
 
@@ -317,7 +317,7 @@ def test_batches_that_are_missing(batches, column, error, message, how) -> None:
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("stage", ["_contrastive_cluster.sweep", "_sweep.choose_partition", "_sweep._stability"])
+@pytest.mark.parametrize("stage", ["_find_clusters.sweep", "_sweep.choose_partition", "_sweep._stability"])
 def test_a_sweep_that_is_interrupted_leaves_the_data_untouched(blobs, monkeypatch, stage, stop) -> None:
     contrastive_cluster(blobs, method="kmeans", n_clusters=2)  # an earlier result, which must survive
     monkeypatch.setattr("scclr_ext.tl._sweep._NUMBERS", (2, 3, 4))
@@ -484,7 +484,7 @@ def test_two_cells(blobs) -> None:
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("stage", ["tl._contrastive_cluster.get_rep", "tl._contrastive_cluster.by_size", "neighbors"])
+@pytest.mark.parametrize("stage", ["tl._contrastive_cluster.get_rep", "tl._find_clusters.by_size", "neighbors"])
 def test_interrupted_and_untouched(blobs, monkeypatch, stage, stop) -> None:
     contrastive_cluster(blobs, method="kmeans", n_clusters=2)  # an earlier result, which must survive
 
