@@ -97,4 +97,3 @@ def _taken(parts: list[Any], size: Callable[[Any], int]) -> Iterator[tuple[int, 
         part = parts.pop()
         yield start, part
         start += size(part)
-        del part

@@ -180,6 +180,14 @@ def test_the_name_of_a_run_depends_on_all_of_it() -> None:
     assert identify(ScclrConfig(), mean, std, None, seed=0) in names
 
 
+def test_a_run_on_another_kind_of_device_is_another_run(tiny, tmp_path, monkeypatch) -> None:
+    told = {}
+    run_module = sys.modules["scclr_ext.engine.run"]
+    monkeypatch.setattr(run_module, "identify", lambda *_, **others: told.update(others) or "name")
+    run(CONFIGS["scclr"], tiny, device="cpu", progress=False, checkpoint_dir=tmp_path)
+    assert told["device"] == "cpu"
+
+
 KILLS_ITSELF = """
 import os, signal, sys
 import numpy as np

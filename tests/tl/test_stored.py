@@ -167,6 +167,7 @@ def test_cells_are_read_in_every_epoch(counts, tmp_path, no_room, place, batch_k
         options = {"n_steps": None, "n_epochs": 15, "batch_size": 40, "batch_key": batch_key}
         far, near = embed(adata, "contrastive-sc", **options), embed(counts, "contrastive-sc", **options)
     assert len(no_room) == 1
+    assert not no_room[0]._reading, "its pools are let go before all cells are embedded"
     np.testing.assert_allclose(adata.uns["clr"]["mean"], counts.uns["clr"]["mean"], rtol=1e-6)
     np.testing.assert_allclose(adata.uns["clr"]["std"], counts.uns["clr"]["std"], rtol=1e-6)
     assert adata.uns["clr"]["params"]["n_steps"] == counts.uns["clr"]["params"]["n_steps"]
