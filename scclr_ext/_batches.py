@@ -52,7 +52,16 @@ def batch_codes(adata: AnnData, batch_key: str) -> NDArray[np.int64]:
             "together."
         )
         raise ValueError(msg)
-    return np.unique(column.astype(str).to_numpy(), return_inverse=True)[1].astype(np.int64)
+    return np.unique(_names(column), return_inverse=True)[1].astype(np.int64)
+
+
+def batch_names(adata: AnnData, batch_key: str) -> list[str]:
+    """Return what the batches of `batch_codes` are called, in the order of their codes."""
+    return np.unique(_names(pd.Series(np.asarray(adata.obs[batch_key])))).tolist()
+
+
+def _names(column: pd.Series) -> NDArray[np.object_]:
+    return column.astype(str).to_numpy()
 
 
 def no_groups(column: pd.Series) -> str | None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 _DEMO_FOLDER = "demo_output"
-_NEIGHBORS = 15
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,7 +56,8 @@ def analyse(adata: AnnData, args: argparse.Namespace, *, cluster: bool) -> None:
 
     device_of(args.device)  # what cannot work is told now, not after the training
     if not args.no_cluster:
-        ClusterOptions("leiden", args.resolution, args.n_clusters, _NEIGHBORS).check(adata.n_obs, name="method")
+        options = ClusterOptions(resolution=args.resolution, n_clusters=args.n_clusters)
+        options.check(adata.n_obs, name="method")
     method = args.method or ("scclr" if args.batch_key else "clear")
     if not args.no_preprocess:
         scclr_ext.pp.contrastive_preprocess(
@@ -87,7 +87,6 @@ def analyse(adata: AnnData, args: argparse.Namespace, *, cluster: bool) -> None:
             use_rep=_keys.embedding_keys(args.key_added).obsm,
             resolution=args.resolution,
             n_clusters=args.n_clusters,
-            n_neighbors=_NEIGHBORS,
             batch_key=args.batch_key,
             key_added=_keys.clusters_key(args.key_added),
             random_state=args.random_state,

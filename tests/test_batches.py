@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scclr_ext._batches import batch_codes
+from scclr_ext._batches import batch_codes, batch_names
 
 STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
 unchanged = STATE["unchanged"]
@@ -87,3 +87,15 @@ def test_batch_codes_wants_every_cell(missing) -> None:
 
 
 # Views, names, embeddings
+
+
+@pytest.mark.parametrize(
+    "column", [["b", "a", "b", "a"], [10, 9, 10, 9], [2.0, 0.5, 2.0, 0.5], [True, False, True, False]]
+)
+@pytest.mark.parametrize("categorical", [False, True])
+def test_names_are_in_the_order_of_the_codes(column, categorical) -> None:
+    adata = ad.AnnData(np.zeros((4, 1), dtype=np.float32), obs=pd.DataFrame({"run": column}, index=list("wxyz")))
+    if categorical:
+        adata.obs["run"] = adata.obs["run"].astype("category")
+    named = [batch_names(adata, "run")[code] for code in batch_codes(adata, "run")]
+    assert named == [str(value) for value in column]

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, frame
-from scclr_ext._batches import batch_codes
+from scclr_ext._batches import batch_codes, batch_names
 from scclr_ext._logarithms import check_logarithms, some_cells
 from scclr_ext._matrix import apart, get_matrix, to_memory
 from scclr_ext._settings import settings
@@ -162,8 +162,8 @@ def prepare(
 
 
 def _unmeasured(adata: AnnData, moments: Moments, table: pd.DataFrame, batch_key: str) -> str | None:
-    names = np.unique(np.asarray(adata.obs[batch_key]).astype(str)).tolist()  # in the order of their codes
-    return unmeasured(moments, table[_keys.HIGHLY_VARIABLE_VAR].to_numpy(dtype=bool), names, batch_key)
+    chosen = table[_keys.HIGHLY_VARIABLE_VAR].to_numpy(dtype=bool)
+    return unmeasured(moments, chosen, batch_names(adata, batch_key), batch_key)
 
 
 def _check_same(kept: Any, values: Any, name: str, where: str) -> None:

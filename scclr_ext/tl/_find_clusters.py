@@ -23,10 +23,10 @@ _FINDS_OUT_ITSELF = frozenset(name for name, clusterer in REP_METHODS.items() if
 class ClusterOptions(NamedTuple):
     """How an embedding is clustered; as in :func:`scclr_ext.tl.contrastive_cluster`."""
 
-    method: str
-    resolution: float | None
-    n_clusters: int | None
-    n_neighbors: int
+    method: str = "leiden"
+    resolution: float | None = None
+    n_clusters: int | None = None
+    n_neighbors: int = 15
 
     def check(self, n_cells: int, *, name: str) -> None:
         """Refuse what cannot work; `name` is what the user calls the method's argument.
