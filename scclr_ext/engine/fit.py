@@ -80,6 +80,8 @@ def fit(
     """
     config = method.config
     plan = Plan(config.total_steps(sampler.steps_per_epoch), sampler.steps_per_epoch)
+    # Before the network is shared: torch's reducer, thrown away right after a broadcast, may wait for itself for ever.
+    saved = None if checkpoints is None else from_first(checkpoints.load, fabric)
     connect(method, fabric)
     optimizer = build_optimizer(method, config, fused=fabric.device.type in {"cpu", "cuda"})
     schedule = build_schedule(optimizer, config, plan)
@@ -89,7 +91,6 @@ def fit(
     history, minibatches, cooling = History(plan), Minibatches(sampler, seeds.order), Cooling(plan.total_steps)
     stability = Stability(source.shape[0], seeds.order) if config.early_stopping else None
     parts = [method, optimizer, schedule, history, minibatches, cooling, *([stability] if stability else [])]
-    saved = None if checkpoints is None else from_first(checkpoints.load, fabric)
     step = _take_up(saved, parts, seeds, fabric)
     bar = tqdm(total=plan.total_steps, desc="Training", unit="step", initial=step, disable=not progress, leave=False)
     with bar:
