@@ -153,18 +153,15 @@ def _processes(args: argparse.Namespace) -> Iterator[Fabric | None]:
     if args.devices * args.num_nodes == 1:
         yield None
         return
-    import torch.distributed as dist
-
     from scclr_ext.engine.device import device_of, make_fabric
+    from scclr_ext.engine.processes import together
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = make_fabric(device_of(args.device), devices=args.devices, num_nodes=args.num_nodes)
     if not fabric.is_global_zero:
         scclr_ext.settings.verbose = False
-    try:
+    with together():
         yield fabric
-    finally:
-        dist.destroy_process_group()
 
 
 def _demo(args: argparse.Namespace, fabric: Fabric | None) -> None:

@@ -80,7 +80,7 @@ def fit(
     """
     config = method.config
     plan = Plan(config.total_steps(sampler.steps_per_epoch), sampler.steps_per_epoch)
-    # Before the network is shared: torch's reducer, thrown away right after a broadcast, may wait for itself for ever.
+    # Before the network is shared: that would be for nothing where a checkpoint is refused.
     saved = None if checkpoints is None else from_first(checkpoints.load, fabric)
     connect(method, fabric)
     optimizer = build_optimizer(method, config, fused=fabric.device.type in {"cpu", "cuda"})

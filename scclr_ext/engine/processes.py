@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
@@ -10,13 +13,33 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lightning_fabric import Fabric
 
     from scclr_ext.engine.methods import Method
 
 T = TypeVar("T")
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Take leave of the other processes at the end, also where an error ends it.
+
+    Whatever holds networks that were shared goes first, so that PyTorch's reducer is not the last to know of the
+    processes' group: thrown away with it, it would hold Python's lock while it waits for a thread that waits for that.
+    """
+    try:
+        yield
+    except BaseException as error:
+        known: BaseException | None = error
+        while known is not None:
+            traceback.clear_frames(known.__traceback__)
+            known = known.__cause__ or known.__context__
+        raise
+    finally:
+        gc.collect()
+        dist.destroy_process_group()
 
 
 def share(index: Tensor, fabric: Fabric) -> Tensor:

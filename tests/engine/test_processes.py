@@ -7,6 +7,7 @@ import os
 import runpy
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from torch import nn
 
 from scclr_ext.engine import processes
 from scclr_ext.engine.device import make_fabric
-from scclr_ext.engine.processes import from_first, gather_rows, share
+from scclr_ext.engine.processes import from_first, gather_rows, share, together
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
@@ -95,6 +96,34 @@ def test_the_embedding_is_that_of_one_process(results) -> None:
             # Biases before a batch norm have no gradient but rounding, of which Adam makes whole steps.
             assert first[key] == pytest.approx(alone[key], abs=0.02), key
             assert alone[key].std() > 0.1
+
+
+def test_a_training_that_diverges_ends_in_every_process(results) -> None:
+    assert all("The loss became" in str(found["error"]) for found in results[1:])
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_what_a_failed_training_held_is_gone_before_the_processes_part(monkeypatch, chained: bool) -> None:
+    held, gone = [], []
+    monkeypatch.setattr(processes.dist, "destroy_process_group", lambda: gone.append(held[0]() is None))
+
+    def fail() -> None:
+        network = nn.Linear(1, 1)
+        network.itself = [network]  # a cycle, as PyTorch's own networks have
+        held.append(weakref.ref(network))
+        msg = "diverged"
+        raise FloatingPointError(msg)
+
+    def explain() -> None:
+        try:
+            fail()
+        except FloatingPointError as error:
+            msg = "explained"
+            raise ValueError(msg) from error
+
+    with pytest.raises(ValueError if chained else FloatingPointError), together():
+        (explain if chained else fail)()
+    assert gone == [True]
 
 
 def test_every_process_gets_the_same(results) -> None:

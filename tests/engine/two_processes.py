@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import torch.distributed as dist
 
 from scclr_ext.engine.methods import ClearConfig, ContrastiveSCConfig, ScclrConfig
+from scclr_ext.engine.processes import together
 from scclr_ext.engine.run import run
 
 SMALL = {"steps": 12, "batch_size": 16, "hidden": (16,)}
@@ -22,10 +24,15 @@ CONFIGS = {
 BATCHES = np.repeat([0, 1], 32)
 
 
+def values() -> np.ndarray:
+    """Logarithms of the counts of 64 cells of two kinds."""
+    rate = np.where(np.arange(30) % 2 == np.arange(64)[:, None] % 2, 3.0, 0.4)
+    return np.log1p(np.random.default_rng(0).poisson(rate)).astype(np.float32)
+
+
 def train(devices: int) -> dict[str, np.ndarray]:
     """What comes out, by name."""
-    rate = np.where(np.arange(30) % 2 == np.arange(64)[:, None] % 2, 3.0, 0.4)
-    cells = np.log1p(np.random.default_rng(0).poisson(rate)).astype(np.float32)
+    cells = values()
     out = {}
     for name, config in CONFIGS.items():
         for batches in (None, BATCHES):
@@ -35,10 +42,18 @@ def train(devices: int) -> dict[str, np.ndarray]:
     return out
 
 
+def diverge(devices: int) -> str:
+    """What a training is ended by whose loss is soon no number."""
+    config = replace(CONFIGS["clear"], learning_rate=1e30, gradient_clip=None)
+    try:
+        with together():
+            run(config, values(), device="cpu", devices=devices, progress=False)
+    except FloatingPointError as error:
+        return str(error)
+    return "nothing"
+
+
 if __name__ == "__main__":
     result = train(int(sys.argv[1]))
-    if dist.get_rank() == 0:
-        np.savez(sys.argv[2], **result)
-    else:
-        np.savez(sys.argv[3], **result)
-    dist.destroy_process_group()
+    file = sys.argv[2 + dist.get_rank()]
+    np.savez(file, **result, error=diverge(int(sys.argv[1])))
