@@ -118,6 +118,6 @@ def get_rep(adata: AnnData, use_rep: str) -> np.ndarray:
         msg = f"adata.obsm[{use_rep!r}] is not a matrix of finite numbers; embed the cells again."
         raise ValueError(msg)
     if len(rep) < 3:
-        msg = f"adata has {len(rep)} cells; a neighbour graph needs at least 3."
+        msg = f"A neighbour graph needs at least 3 cells; adata has {len(rep)}."
         raise ValueError(msg)
     return rep

@@ -9,12 +9,18 @@ import numpy as np
 
 from scclr_ext import _keys
 from scclr_ext._anndata import names
-from scclr_ext._normalize import size_factors
+from scclr_ext._logarithms import common_size, linear_sizes, some_cells, some_rows
+from scclr_ext._normalize import library_sizes, size_factors
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from numpy.typing import NDArray
 
     from scclr_ext._normalize import SizeFactors
+    from scclr_ext._units import Units
+
+_SAME = 1e-3
+"""Sums of a cell that differ by less are taken for one: they may have been added up in another order."""
 
 
 def deferred_record(adata: AnnData, layer: str | None) -> Mapping[str, Any] | None:
@@ -25,6 +31,36 @@ def deferred_record(adata: AnnData, layer: str | None) -> Mapping[str, Any] | No
     return None
 
 
+def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any, units: Units) -> bool:
+    """Whether values are still what they were when they were left to their readers, or were normalised since.
+
+    Parameters
+    ----------
+    adata
+        What they are of.
+    record
+        What :func:`deferred_record` gave.
+    matrix
+        The values, of all genes.
+    units
+        What those that are to be read look like. Of values that never were counts some genes may all be as small as
+        logarithms are; what the cells add up to then tells.
+
+    Raises
+    ------
+    KeyError
+        Where that is needed and the library sizes are gone.
+    """
+    if units != "log-normalized" or record["input"] != "linear":
+        return units in {"counts", "linear"}
+    cells, known = some_cells(matrix), _library_sizes(adata)[some_rows(adata.n_obs)]
+    if np.allclose(library_sizes(cells), known, rtol=_SAME):
+        return True
+    # Genes were left out, or values normalised, since.
+    told = _keys.LOG1P_UNS in adata.uns and record["layer"] == "X"
+    return not told and not common_size(linear_sizes(cells))
+
+
 def deferred_factors(adata: AnnData, record: Mapping[str, Any]) -> SizeFactors:
     """Say what each cell is to be multiplied by.
 
@@ -33,6 +69,11 @@ def deferred_factors(adata: AnnData, record: Mapping[str, Any]) -> SizeFactors:
     KeyError
         Where the library sizes are gone.
     """
+    size = record.get("library_size", record["target_sum"])
+    return size_factors(_library_sizes(adata), float(size))
+
+
+def _library_sizes(adata: AnnData) -> NDArray[np.float64]:
     key = _keys.LIBRARY_SIZE_OBS
     if key not in adata.obs:
         msg = (
@@ -40,5 +81,4 @@ def deferred_factors(adata: AnnData, record: Mapping[str, Any]) -> SizeFactors:
             "Call scclr_ext.pp.contrastive_preprocess(adata) again."
         )
         raise KeyError(msg)
-    size = record.get("library_size", record["target_sum"])
-    return size_factors(np.asarray(adata.obs[key], dtype=np.float64), float(size))
+    return np.asarray(adata.obs[key], dtype=np.float64)

@@ -25,10 +25,14 @@ _EXACT = 1e3
 _WHOLE = 0.02
 
 
+def some_rows(n_cells: int) -> NDArray[np.int64]:
+    """Name a few rows, spread over all of them."""
+    return np.unique(np.linspace(0, n_cells - 1, _CELLS).astype(np.int64))
+
+
 def some_cells(matrix: Any) -> Any:
     """Read a few rows, spread over all of them and wherever they live, as float32."""
-    rows = np.unique(np.linspace(0, matrix.shape[0] - 1, _CELLS).astype(int))
-    return to_memory(matrix[rows], where="adata")
+    return to_memory(matrix[some_rows(matrix.shape[0])], where="adata")
 
 
 def linear_sizes(cells: Any) -> NDArray[np.float64]:

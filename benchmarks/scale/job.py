@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Preprocess, embed, write back; say how long each took and how much memory all of it."""
+    """Preprocess, embed, write back, cluster; say how long each took, and how much memory without and with the last."""
     job = json.loads(sys.argv[1])
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["threads"]])
     warnings.filterwarnings("ignore")
@@ -39,8 +39,12 @@ def main() -> None:
     with measured("write", said):
         _write(adata, job)
     said["stored"] = _stored_per_cell(adata)
-    said["gigabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    said["gigabytes"] = _peak()
     said["n_steps"] = adata.uns["clr"]["params"]["n_steps"]
+    if job["genes"]:
+        with measured("cluster", said):
+            clr.tl.contrastive_cluster(adata)
+        said["cluster_gigabytes"] = _peak()
     print(json.dumps(said))
 
 
@@ -55,6 +59,10 @@ def measured(name: str, said: dict[str, Any]) -> Iterator[None]:
 def _busy() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
 def _stored_per_cell(adata: Any) -> float:

@@ -23,13 +23,14 @@ def write(results: pd.DataFrame, folder: Path) -> None:
 
 def _by_cells(rows: pd.DataFrame) -> str:
     lines = [
-        "| cells | in | preprocess | embed | write | all | peak memory, GB |",
-        "|---:|---|---:|---:|---:|---:|---:|",
+        "| cells | in | preprocess | embed | write | all three | peak memory, GB | cluster | peak with it, GB |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows.sort_values(["place", "cells"]).to_dict("records"):
         stages = [row[f"{stage}_cpu"] for stage in STAGES]
         times = " | ".join(f"{seconds:.0f} s" for seconds in [*stages, sum(stages)])
-        lines.append(f"| {row['cells']:,} | {row['place']} | {times} | {row['gigabytes']:.1f} |")
+        clusters = f"{row['cluster_cpu']:.0f} s | {row['cluster_gigabytes']:.1f}"
+        lines.append(f"| {row['cells']:,} | {row['place']} | {times} | {row['gigabytes']:.1f} | {clusters} |")
     return "\n".join(lines) + "\n"
 
 

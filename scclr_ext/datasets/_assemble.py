@@ -48,6 +48,9 @@ def assemble(
 
     show = settings.progress if progress is None else progress
     target = Path(path)
+    if not target.parent.is_dir():
+        msg = f"`path` is {str(target)!r}, and there is no folder {str(target.parent)!r}; make it first."
+        raise FileNotFoundError(msg)
     with tqdm(total=plan.shape[0], desc="Simulating", unit="cell", disable=not show, leave=False) as bar:
         write_chunks(target, _counted(chunks, bar), obs=obs, var=var, uns=uns, compression=compression)
     report(f"wrote {plan.shape[0]} cells and {plan.shape[1]} genes to {target}")

@@ -151,6 +151,8 @@ def simulate_cells(
     ------
     ValueError
         Where a number is out of its range or a list has the wrong length.
+    OSError
+        Where there is no folder for `path`.
 
     Notes
     -----

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scanpy as sc
 
-from scclr_ext._deferred import deferred_factors, deferred_record
+from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
+from scclr_ext._matrix import get_matrix
 from scclr_ext._units import guess_units
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ def read_expression(adata: AnnData, genes: Sequence[str], *, layer: str | None) 
     values = sc.get.obs_df(adata, list(genes), layer=layer)
     record = deferred_record(adata, layer or "X")
     # Who has normalised them since gets them as they are.
-    if record is not None and guess_units(values.to_numpy(dtype=np.float32)) in {"counts", "linear"}:
+    if record is None:
+        return values
+    units = guess_units(values.to_numpy(dtype=np.float32))
+    if still_deferred(adata, record, get_matrix(adata, layer), units):
         values = np.log1p(values.mul(deferred_factors(adata, record).factor, axis=0))
     return values
 

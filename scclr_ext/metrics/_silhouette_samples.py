@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.metrics import silhouette_samples as sklearn_silhouette_samples
 
+from scclr_ext._anndata import check_random_state
 from scclr_ext.metrics._checks import as_codes, as_representation, check_sample_size
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def silhouette_samples(
     Raises
     ------
     ValueError
-        If there are not at least 2 and at most n_cells - 1 clusters, if lengths differ, or if the representation
-        is not a finite matrix.
+        If there are not at least 2 and at most n_cells - 1 clusters, if lengths differ, if the representation is not
+        a finite matrix, or for a `metric` or `random_state` that is none.
     TypeError
         If the representation is sparse or not numeric, or `sample_size` is not a whole number.
 
@@ -75,6 +76,7 @@ def silhouette_samples(
     matrix = as_representation(representation)
     codes = as_codes(labels, "labels", n_cells=len(matrix))
     check_sample_size(sample_size)
+    random_state = check_random_state(random_state)
     sizes = np.bincount(codes)
     if not 2 <= len(sizes) < len(codes):
         msg = (
@@ -84,9 +86,17 @@ def silhouette_samples(
         raise ValueError(msg)
     quota = sizes if sample_size is None else np.minimum(sizes, _cells_per_cluster(sizes, sample_size))
     cells = _sample(codes, quota, random_state)
-    values = sklearn_silhouette_samples(matrix[cells], codes[cells], metric=metric)
+    values = _widths(matrix[cells], codes[cells], metric)
     weights = (sizes / quota / len(codes))[codes[cells]]
-    return SilhouetteSamples(cells, np.asarray(values, dtype=np.float64), weights)
+    return SilhouetteSamples(cells, values, weights)
+
+
+def _widths(matrix: np.ndarray, codes: np.ndarray, metric: str) -> np.ndarray:
+    try:
+        return np.asarray(sklearn_silhouette_samples(matrix, codes, metric=metric), dtype=np.float64)
+    except ValueError as error:  # everything else was looked at before
+        msg = f"`metric` is {metric!r}, which scikit-learn does not take here; 'euclidean' and 'cosine' always work."
+        raise ValueError(msg) from error
 
 
 def _cells_per_cluster(sizes: np.ndarray, sample_size: int) -> int:

@@ -75,17 +75,18 @@ def contrastive_preprocess(
     `var["highly_variable"]`, `var["means"]`, `var["dispersions"]`, `var["dispersions_norm"]`
         The choice of genes; genes found in fewer than two cells, or the same in all, are never chosen.
     `uns["clr_preprocess"]`
-        What was done, and `uns["log1p"]`, which tells scanpy that the values are logarithms.
+        What was done (`deferred`: whether counts were left as they are), and `uns["log1p"]`, which tells scanpy that
+        the values are logarithms.
 
     Raises
     ------
     KeyError
         Where `layer`, `batch_key` or the column `mask_genes` is missing.
     ValueError
-        Where the values are scaled (negative), NaN or infinite, logarithms of counts that were not normalised or to
-        another base, gene names occur twice, no gene can be chosen, `batch_key` leaves most cells alone or is a
-        measurement, the layer that keeps the counts holds other values, data in a file are to be copied or subset, or
-        `subset` and `defer` are both asked for.
+        Where `method` is unknown, `n_top_genes` below 1, the values are scaled (negative), NaN or infinite, logarithms
+        of counts that were not normalised or to another base, gene names occur twice, no gene can be chosen,
+        `batch_key` leaves most cells alone or is a measurement, the layer that keeps the counts holds other values,
+        data in a file are to be copied or subset, or `subset` and `defer` are both asked for.
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 

@@ -84,9 +84,9 @@ def contrastive_cluster(
     KeyError
         Where `use_rep`, `neighbors_key` or `batch_key` is missing.
     ValueError
-        For an unknown method, options that contradict one another, an embedding with NaN or infinite values, a graph
-        of another embedding, a `batch_key` that leaves most cells alone or is a measurement, or where `uns[key_added]`
-        is another kind of record, which would be lost.
+        For an unknown method, options that are out of range or contradict one another, fewer than three cells, an
+        embedding with NaN or infinite values, a graph of another embedding, a `batch_key` that leaves most cells alone
+        or is a measurement, or where `uns[key_added]` is another kind of record, which would be lost.
     TypeError
         Where `adata` is no AnnData.
 

@@ -139,7 +139,7 @@ def contrastive_pseudotime(
         msg = f"`n_neighbors` must be a whole number of at least 2; found {n_neighbors!r}."
         raise ValueError(msg)
     if len(rep) < FEWEST_CELLS:
-        msg = f"adata has {len(rep)} cells; an order needs at least {FEWEST_CELLS}."
+        msg = f"An order needs at least {FEWEST_CELLS} cells; adata has {len(rep)}."
         raise ValueError(msg)
     start = find_root(adata, root, groupby, rep)
     show = settings.progress if progress is None else progress

@@ -10,7 +10,7 @@ import numpy as np
 from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, frame
 from scclr_ext._batches import batch_codes
-from scclr_ext._deferred import deferred_factors, deferred_record
+from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
 from scclr_ext._matrix import apart, get_matrix, to_memory
 from scclr_ext._normalize import log_normalize
 from scclr_ext._stored import StoredRows, is_stored
@@ -39,6 +39,8 @@ class ModelInput:
     batch_key: str
     target_sum: float
     """Library size the cells were brought to before the logarithm; 0 where it is not known."""
+    small: bool = False
+    """Whether values that are no logarithms may be as small as these."""
 
     def check_again(self) -> None:
         """Look, after all values were read, whether they are what the first of them seemed to be.
@@ -50,8 +52,9 @@ class ModelInput:
         """
         if not isinstance(self.matrix, StoredRows):
             return
-        units = self.matrix.seen.units
-        if (units == "scaled") or (units == "log-normalized") == (self.matrix.change is not None):
+        units, logged = self.matrix.seen.units, self.matrix.change is None
+        expected = {"log-normalized"} if logged else {"counts", "linear", *(["log-normalized"] if self.small else [])}
+        if units not in expected:
             msg = (
                 f"{self.matrix.where} holds {units} values, which its first cells did not look like; make all cells "
                 "alike, and call scclr_ext.pp.contrastive_preprocess(adata)."
@@ -92,11 +95,11 @@ def read_model_input(
     # Scaled with moments of its own, a model would fit no other cells: a query, or these same cells once unscaled.
     check_not_scaled(seen.units, where)
     target_sum = None
-    if seen.units in {"counts", "linear"}:
-        if recipe is None:
-            found = "raw counts" if seen.units == "counts" else "values that are not logarithms"
-            msg = f"{where} holds {found}; call scclr_ext.pp.contrastive_preprocess(adata) first."
-            raise ValueError(msg)
+    if recipe is None and seen.units in {"counts", "linear"}:
+        found = "raw counts" if seen.units == "counts" else "values that are not logarithms"
+        msg = f"{where} holds {found}; call scclr_ext.pp.contrastive_preprocess(adata) first."
+        raise ValueError(msg)
+    if recipe is not None and still_deferred(adata, recipe, matrix, seen.units):
         factor, target_sum = deferred_factors(adata, recipe)
         if isinstance(values, StoredRows):
             values.change = lambda part, _, cells: log_normalize(part, factor[cells])
@@ -112,6 +115,7 @@ def read_model_input(
         mask_var=mask_var if isinstance(mask_var, str) else ("all genes" if mask_var is None else "array"),
         batch_key=batch_key or "",
         target_sum=find_target_sum(adata, first, layer) if target_sum is None else target_sum,
+        small=recipe is not None and recipe["input"] == "linear",
     )
 
 

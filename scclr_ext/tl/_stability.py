@@ -184,7 +184,7 @@ def stability(
     options = ClusterOptions(cluster_method, resolution, n_clusters, n_neighbors)
     options.check(adata.n_obs, name="cluster_method")
     if adata.n_obs < 3:
-        msg = f"adata has {adata.n_obs} cells; a neighbour graph needs at least 3."
+        msg = f"A neighbour graph needs at least 3 cells; adata has {adata.n_obs}."
         raise ValueError(msg)
     known = _known_labels(adata, label_key)
     if method is None:

@@ -278,3 +278,8 @@ def test_always_whole_counts(
     assert np.isfinite(adata.X.data).all()
     assert (adata.X.data >= 1).all()
     adata.X.check_format(full_check=True)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match="`path`.*no folder"):
+        clr.datasets.simulate_cells(5, 5, path=tmp_path / "none" / "cells.h5ad")

@@ -134,3 +134,11 @@ def test_whatever_the_numbers(name, rep, data) -> None:
         call(name, *values)
     except (ValueError, TypeError) as error:
         assert not faults(error, getattr(clr.metrics, name))
+
+
+@pytest.mark.parametrize("function", [clr.metrics.silhouette, clr.metrics.silhouette_samples])
+@pytest.mark.parametrize("options", [{"metric": "nope"}, {"random_state": -1}])
+def test_options_that_are_none_are_named(function, options) -> None:
+    (name,) = options
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        function(np.arange(8.0).reshape(4, 2), [0, 0, 1, 1], **options)

@@ -267,7 +267,7 @@ def test_bad_input_changes_nothing(options, error, message) -> None:
 
 def test_too_few_cells() -> None:
     adata = AnnData(np.zeros((4, 1), dtype=np.float32), obsm={"X_clr": np.eye(4)})
-    with pytest.raises(ValueError, match="adata has 4 cells; an order needs at least 5"):
+    with pytest.raises(ValueError, match="An order needs at least 5 cells; adata has 4"):
         clr.tl.contrastive_pseudotime(adata, 0, progress=False)
 
 

@@ -293,7 +293,7 @@ def test_scaled_values_are_refused(logged, method) -> None:
 
 def test_two_cells_are_too_few(logged) -> None:
     two = logged[:2].copy()
-    with unchanged(two), pytest.raises(ValueError, match="2 cells; a neighbour graph needs at least 3"):
+    with unchanged(two), pytest.raises(ValueError, match="A neighbour graph needs at least 3 cells; adata has 2"):
         repeat(two, n_clusters=2)
 
 

@@ -1,0 +1,89 @@
+"""Values that are normalised when they are read: taken for what they are, however few of them are looked at."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+from scipy import sparse
+
+import scclr_ext as clr
+from scclr_ext._deferred import still_deferred
+
+QUICK = {"n_steps": 3, "device": "cpu", "progress": False}
+
+
+def cells() -> ad.AnnData:
+    """Fractions of counts, as of a correction for ambient RNA; only the first gene is beyond any logarithm."""
+    rng = np.random.default_rng(0)
+    values = rng.poisson(np.linspace(0.5, 2.0, 40), (60, 40)) * 0.9
+    values[:, 0] = rng.poisson(300, 60) * 0.9
+    adata = ad.AnnData(sparse.csr_matrix(values.astype(np.float32)))
+    adata.var["usable"] = np.arange(40) > 0
+    adata.obs["group"] = pd.Categorical(["a", "b"] * 30)
+    return adata
+
+
+def preprocess(adata: ad.AnnData, *, defer: bool) -> ad.AnnData:
+    clr.pp.contrastive_preprocess(adata, n_top_genes=15, mask_genes="usable", defer=defer)
+    return adata
+
+
+@pytest.fixture
+def deferred() -> ad.AnnData:
+    return preprocess(cells(), defer=True)
+
+
+@pytest.fixture
+def at_once() -> ad.AnnData:
+    return preprocess(cells(), defer=False)
+
+
+def embedding(adata: ad.AnnData) -> np.ndarray:
+    clr.tl.contrastive_embed(adata, **QUICK)
+    return adata.obsm["X_clr"]
+
+
+def test_what_is_as_small_as_logarithms_is_normalised_all_the_same(deferred, at_once) -> None:
+    assert deferred.X[:, deferred.var["highly_variable"].to_numpy()].max() < 30
+    assert np.array_equal(embedding(deferred), embedding(at_once))
+
+
+def test_in_a_file_as_well(deferred, at_once, tmp_path) -> None:
+    deferred.write_h5ad(tmp_path / "cells.h5ad")
+    assert np.array_equal(embedding(sc.read_h5ad(tmp_path / "cells.h5ad", backed="r")), embedding(at_once))
+
+
+def test_a_gene_of_small_values_is_shown_like_any_other(deferred, at_once) -> None:
+    alone = clr.get.scores_by_group(deferred, "39", groupby="group")
+    beside = clr.get.scores_by_group(deferred, ["39", "0"], groupby="group")
+    both = clr.get.scores_by_group(at_once, "39", groupby="group")
+    numbers = both.select_dtypes("number").columns
+    assert np.allclose(alone[numbers], both[numbers])
+    assert len(beside) > len(alone)
+
+
+def test_who_normalises_them_after_all_gets_them_as_they_are(deferred, at_once) -> None:
+    sc.pp.normalize_total(deferred, target_sum=1e4)
+    sc.pp.log1p(deferred)
+    assert np.allclose(embedding(deferred), embedding(at_once), atol=1e-2)
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("fewer", [False, True])
+def test_what_cells_add_up_to_tells(deferred, normalised, fewer) -> None:
+    if normalised:
+        sc.pp.normalize_total(deferred, target_sum=1e4)
+        sc.pp.log1p(deferred)
+    if fewer:
+        deferred = deferred[:, 5:].copy()
+    record = deferred.uns["clr_preprocess"]
+    assert still_deferred(deferred, record, deferred.X, "log-normalized") is not normalised
+
+
+def test_without_library_sizes_it_says_so(deferred) -> None:
+    del deferred.obs["clr_library_size"]
+    with pytest.raises(KeyError, match="clr_library_size"):
+        embedding(deferred)
