@@ -73,7 +73,9 @@ class Augmentation(nn.Module, ABC):
         if x.is_cuda:  # asking which cells they are would make the processor wait for the device
             return torch.where(chosen[:, None], self.distort(x, donors, everyone, generator), x)
         rows = chosen.nonzero().squeeze(1)  # cells that are left alone cost no random numbers
-        return x.index_copy(0, rows, self.distort(x[rows], donors, rows, generator))
+        view = x.clone()
+        view[rows] = self.distort(x[rows], donors, rows, generator)  # (index_copy is younger on Apple GPUs)
+        return view
 
     @abstractmethod
     def distort(self, x: Tensor, donors: Tensor, rows: Tensor, generator: Generator) -> Tensor:

@@ -38,6 +38,9 @@ def device_of(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
+        if device.type == "cuda" and device.index is None:
+            # By number: another thread may have another GPU for its current one.
+            device = torch.device("cuda", torch.cuda.current_device())
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason, usable = str(error).splitlines()[0], "'auto' or 'cpu'"
         if reason.startswith(("Expected one of", "Invalid device string")):
@@ -83,14 +86,15 @@ def encoding(precision: str, device: torch.device) -> AbstractContextManager[obj
 @contextmanager
 def training(precision: str) -> Iterator[None]:
     """Allow TF32 products within this context, where that is the precision, and leave the setting as it was."""
+    if precision != "tf32":  # not even asked: PyTorch refuses to say where its newer switches were used
+        yield
+        return
     before = torch.get_float32_matmul_precision()
     try:
-        if precision == "tf32":
-            torch.set_float32_matmul_precision("high")
+        torch.set_float32_matmul_precision("high")
         yield
     finally:
-        if precision == "tf32":
-            torch.set_float32_matmul_precision(before)
+        torch.set_float32_matmul_precision(before)
 
 
 def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -> Fabric:

@@ -38,11 +38,13 @@ def build_schedule(optimizer: Optimizer, config: MethodConfig, plan: Plan) -> LR
     """Build the config's schedule; its `step` is called after every minibatch."""
     one_cycle = config.schedule == "one-cycle" and plan.total_steps >= _SHORTEST_CYCLE
     if one_cycle and not config.early_stopping:
+        # A warm-up of one step exactly would be divided by its length, which PyTorch counts as none.
+        single = config.warm_up * (plan.total_steps + 1) == 1
         return OneCycleLR(
             optimizer,
             config.learning_rate,
             total_steps=plan.total_steps + 1,
-            pct_start=config.warm_up,
+            pct_start=math.nextafter(config.warm_up, 1) if single else config.warm_up,
             cycle_momentum=False,
         )
     if one_cycle:  # its fall would have to know the end: it is the cooling that brings the rate down

@@ -40,7 +40,9 @@ class KeyQueue(nn.Module):
         skipped = max(0, len(keys) - size)  # more keys than places: the last ones stay
         places = (self.position + skipped + torch.arange(len(keys) - skipped, device=keys.device)) % size
         # A new tensor, not a change in place: the loss of this step still needs the old one for its gradient.
-        self.keys = self.keys.index_copy(0, places, keys[skipped:].to(self.keys.dtype))
+        fresh = self.keys.clone()
+        fresh[places] = keys[skipped:].to(fresh.dtype)
+        self.keys = fresh
         if batches is not None:
             self.batches[places] = batches[skipped:]
         self.position.copy_((self.position + len(keys)) % size)

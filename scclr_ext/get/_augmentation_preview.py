@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from scclr_ext._anndata import check_adata, check_random_state
+from scclr_ext._stored import StoredRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +109,8 @@ def augmentation_preview(
         part = part.to_memory()
     data = read_model_input(part, layer=layer, mask_var=mask_var, batch_key=None)
     matrix: Any = data.matrix
+    if isinstance(matrix, StoredRows):
+        matrix = matrix.read(np.arange(part.n_obs))
     mean, std = gene_moments(matrix)
     generator = torch.Generator().manual_seed(random_state)
     model = build(config, DataInfo(len(chosen), mean, std), generator)

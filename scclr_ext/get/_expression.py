@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import scanpy as sc
 
 from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
 from scclr_ext._matrix import get_matrix
+from scclr_ext._stored import StoredRows
 from scclr_ext._units import guess_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from anndata import AnnData
 
 
 def read_expression(adata: AnnData, genes: Sequence[str], *, layer: str | None) -> pd.DataFrame:
     """Read one column per gene; counts whose normalising was deferred are normalised as the model reads them."""
-    values = sc.get.obs_df(adata, list(genes), layer=layer)
+    matrix = get_matrix(adata, layer)
+    if hasattr(matrix, "dask"):  # of which scanpy takes dense ones only
+        values = _read_stored(adata, matrix, list(genes))
+    else:
+        values = sc.get.obs_df(adata, list(genes), layer=layer)
     record = deferred_record(adata, layer or "X")
     # Who has normalised them since gets them as they are.
     if record is None:
         return values
     units = guess_units(values.to_numpy(dtype=np.float32))
-    if still_deferred(adata, record, get_matrix(adata, layer), units):
+    if still_deferred(adata, record, matrix, units):
         values = np.log1p(values.mul(deferred_factors(adata, record).factor, axis=0))
     return values
+
+
+def _read_stored(adata: AnnData, matrix: Any, genes: list[str]) -> pd.DataFrame:
+    rows = StoredRows(matrix, where="adata", genes=adata.var_names.get_indexer(genes))
+    values = rows.read(np.arange(adata.n_obs))
+    dense = values if isinstance(values, np.ndarray) else values.toarray()
+    return pd.DataFrame(dense, index=adata.obs_names, columns=genes)
 
 
 def in_raw(adata: AnnData, name: str) -> str:

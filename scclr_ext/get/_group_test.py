@@ -115,7 +115,7 @@ def _run(test: str, samples: list[np.ndarray]) -> tuple[float, float]:
     if test == "Mann-Whitney":
         return tuple(stats.mannwhitneyu(*samples, alternative="two-sided", method=_exactly(flat, len(samples[0]))))
     if test == "Wilcoxon":
-        return tuple(stats.wilcoxon(*samples))
+        return tuple(stats.wilcoxon(*samples, method=_exactly_paired(samples[0] - samples[1])))
     return tuple((stats.kruskal if test == "Kruskal-Wallis" else stats.friedmanchisquare)(*samples))
 
 
@@ -123,6 +123,15 @@ def _exactly(values: np.ndarray, n_first: int) -> stats.PermutationMethod | str:
     """Let SciPy count the arrangements of tied values, too: with few donors its normal curve promises too much."""
     tied = len(np.unique(values)) < len(values)
     if tied and math.comb(len(values), n_first) <= _ARRANGEMENTS:
+        return stats.PermutationMethod(n_resamples=_ARRANGEMENTS)
+    return "auto"
+
+
+def _exactly_paired(differences: np.ndarray) -> stats.PermutationMethod | str:
+    """Let SciPy go through all signs where differences are tied or none, of which older versions take the curve."""
+    sizes = np.abs(differences[differences != 0])
+    odd = len(sizes) < len(differences) or len(np.unique(sizes)) < len(sizes)
+    if odd and 2 ** len(differences) <= _ARRANGEMENTS:
         return stats.PermutationMethod(n_resamples=_ARRANGEMENTS)
     return "auto"
 

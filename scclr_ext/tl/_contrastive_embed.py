@@ -105,7 +105,8 @@ def contrastive_embed(
     precision
         Of the encoder's matrix products during the training; everything else, and the embedding of the trained model,
         is computed in single precision. `"auto"`: `"bf16"` on NVIDIA GPUs from Ampere on, else `"float32"`. `"bf16"`
-        also speeds up processors with AMX or AVX512-BF16, and is slow on others. `"tf32"` is for NVIDIA GPUs.
+        also speeds up processors with AMX or AVX512-BF16, and is slow on others. `"tf32"`, for NVIDIA GPUs, holds for
+        all products of the training, those of the loss as well.
     {random_state}
     checkpoint_dir
         Folder in which the state of the training is saved now and then.

@@ -32,9 +32,14 @@ _MANY_CELLS = 50_000
 """Above this, k-means works on minibatches."""
 _ALL_PAIRS = 20_000
 """Up to here Ward's method takes all pairs of cells, 1.6 GB; beyond, those that the neighbour graph connects."""
+_SUBCLUSTERS = 2_000
+"""More than these Birch does not merge, if it can be helped."""
+_BISECTIONS = 12
 _BANDWIDTH_SAMPLE = 1_000
 _SHIFTED_SAMPLE = 200
 """Cells that MeanShift starts from where there are many: of a mode with 2 % of the cells they miss one in fifty."""
+_ROUNDING = 1e-5
+"""Distances that are smaller, beside the values themselves, may be none in single precision."""
 _THREAD = 1e-6
 """Next to nothing: the weights of a neighbour graph go up to 1."""
 
@@ -114,11 +119,21 @@ def _birch(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
     # them, and NumPy then warns of an invalid value that is in no result. (Cooper Lake's kernel, OpenBLAS 0.3.31.)
     rep = rep.astype(np.float64)
     # The threshold is a distance: halve it, from the overall spread, until there are enough subclusters to merge.
-    threshold = float(np.sqrt(rep.var(axis=0).sum())) or 1.0
-    tree = Birch(n_clusters=None, threshold=threshold).fit(rep)
-    while len(tree.subcluster_centers_) < k and threshold > np.finfo(np.float32).eps:
-        threshold /= 2
-        tree = Birch(n_clusters=None, threshold=threshold).fit(rep)
+    coarse = fine = float(np.sqrt(rep.var(axis=0).sum())) or 1.0
+    tree = Birch(n_clusters=None, threshold=fine).fit(rep)
+    while len(tree.subcluster_centers_) < k and fine > np.finfo(np.float32).eps:
+        coarse, fine = fine, fine / 2
+        tree = Birch(n_clusters=None, threshold=fine).fit(rep)
+    # In many dimensions one step leads from a few to nearly all cells, of which all pairs would be compared.
+    for _ in range(_BISECTIONS):
+        if len(tree.subcluster_centers_) <= max(k, _SUBCLUSTERS):
+            break
+        middle = (coarse + fine) / 2
+        other = Birch(n_clusters=None, threshold=middle).fit(rep)
+        if len(other.subcluster_centers_) < k:
+            coarse = middle
+        else:
+            fine, tree = middle, other
     centers = tree.subcluster_centers_
     merged = AgglomerativeClustering(k).fit_predict(centers) if len(centers) > k else np.arange(len(centers))
     return merged[tree.predict(rep)]
@@ -133,6 +148,7 @@ def _gaussian_mixture(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
 
 def _mean_shift(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
     bandwidth = estimate_bandwidth(rep, n_samples=min(len(rep), _BANDWIDTH_SAMPLE), random_state=seed)
+    bandwidth = max(bandwidth, _ROUNDING * float(np.abs(rep).max()))  # cells that coincide do so but for rounding
     seeds = None  # every cell
     if len(rep) > _BANDWIDTH_SAMPLE:
         # A sample of them. Not scikit-learn's bins: in 60 dimensions no cell may be near the corner it is rounded to.
@@ -141,6 +157,8 @@ def _mean_shift(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
 
 
 def _spectral(rep: np.ndarray, graph: Any, k: int, seed: int) -> Labels:
+    if k >= len(rep):  # as many eigenvectors as cells SciPy does not give
+        return np.arange(len(rep))
     model = SpectralClustering(k, affinity="precomputed", assign_labels="cluster_qr", random_state=seed)
     return model.fit_predict(_in_one_piece(graph))
 

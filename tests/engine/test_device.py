@@ -28,6 +28,7 @@ def test_auto_is_a_device_that_is_there() -> None:
 def test_the_order_of_auto(monkeypatch, cuda, mps, expected) -> None:
     asked = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     monkeypatch.setattr(torch, "empty", lambda *_, device: asked.append(device))
     assert device_of("auto").type == expected
@@ -117,3 +118,22 @@ def test_tf32_is_allowed_only_within(precision) -> None:
         assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else before)
         raise RuntimeError
     assert torch.get_float32_matmul_precision() == before
+
+
+@pytest.mark.parametrize(("name", "expected"), [("cuda", "cuda:1"), ("auto", "cuda:1"), ("cuda:0", "cuda:0")])
+def test_a_gpu_is_known_by_its_number(monkeypatch, name, expected) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch, "empty", lambda *_, device: None)
+    assert str(device_of(name)) == expected
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_pytorch_is_not_asked_for_a_setting_that_is_not_needed(monkeypatch, precision) -> None:
+    def refuse() -> None:
+        msg = "mix of the legacy and new APIs"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", refuse)
+    with training(precision):
+        pass

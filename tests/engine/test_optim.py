@@ -108,6 +108,17 @@ def test_the_shortest_cycle_runs() -> None:
     assert len(rates(MethodConfig(steps=10, schedule="one-cycle"), Plan(10, 1))) == 10
 
 
+@pytest.mark.parametrize(("warm_up", "steps"), [(0.05, 19), (1 / 16, 15), (0.02, 49), (0.01, 99)])
+def test_a_warm_up_of_one_step(warm_up, steps) -> None:
+    found = rates(MethodConfig(steps=steps, schedule="one-cycle", learning_rate=0.3, warm_up=warm_up), Plan(steps, 1))
+    assert 0 < min(found) <= found[0] < 0.3
+    assert found[1:] == sorted(found[1:], reverse=True)
+    near = rates(
+        MethodConfig(steps=steps, schedule="one-cycle", learning_rate=0.3, warm_up=1.01 * warm_up), Plan(steps, 1)
+    )
+    assert found[1:] == pytest.approx(near[1:], rel=0.02)
+
+
 @given(total=st.integers(1, 3000), stop=st.none() | st.integers(1, 3000))
 def test_cooling_ends_a_training_with_a_rate_of_nearly_zero(total, stop) -> None:
     cooling, factors, step = Cooling(total), [], 0

@@ -88,3 +88,13 @@ def test_errors(counts) -> None:
             clr.get.augmentation_preview(counts, cells=cells)
     with pytest.raises(ValueError, match="Unknown `method` 'foo'"):
         clr.get.augmentation_preview(counts, "foo")
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_dask_arrays_give_the_same(counts, kind: str) -> None:
+    dask_array = pytest.importorskip("dask.array")
+    clr.pp.contrastive_preprocess(counts)
+    expected = clr.get.augmentation_preview(counts, cells=3)
+    values = counts.X if kind == "sparse" else counts.X.toarray()
+    counts.X = dask_array.from_array(values, chunks=(16, counts.n_vars))
+    pd.testing.assert_frame_equal(clr.get.augmentation_preview(counts, cells=3), expected, rtol=1e-5)

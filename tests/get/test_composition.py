@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import scclr_ext as clr
+from scclr_ext.get._group_test import compare_groups
 
 unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
 DONORS = {"well": ["h1", "h2", "h3", "h4", "h5"], "mild": ["m1", "m2", "m3", "m4"], "severe": ["s1", "s2", "s3", "s4"]}
@@ -181,6 +182,16 @@ def test_donors_in_every_group_are_compared_with_themselves(groups, name) -> Non
     assert set(table["n_units"]) == {8}
     unpaired = clr.get.composition_test(adata, "type", "condition", unit="donor", paired=False)
     assert set(unpaired["test"]) == {"Mann-Whitney" if len(groups) == 2 else "Kruskal-Wallis"}
+
+
+@pytest.mark.parametrize("differences", [[1, 2, 3, 4, 5, 0], [1, 2, 3, 4, 0], [2, 2, 2, 2, 2], [1, -1, 2, 3, 3, 0, 0]])
+def test_pairs_without_a_difference_are_no_evidence(differences) -> None:
+    values = pd.DataFrame({"a": np.array(differences, dtype=float), "b": 0.0})
+    (found,) = compare_groups(values, reference=None, paired=True)
+    told = np.array([d for d in differences if d])
+    ranks = stats.rankdata(np.abs(told))
+    rise = [abs(sum(ranks * signs)) for signs in itertools.product([-1, 1], repeat=len(told))]
+    assert found.p_value == pytest.approx(np.mean(np.array(rise) >= abs(sum(ranks * np.sign(told))) - 1e-9))
 
 
 def test_donors_in_some_groups_only() -> None:

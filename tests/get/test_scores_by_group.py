@@ -124,3 +124,19 @@ def test_errors_name_what_is_wrong() -> None:
     adata.obs["empty"] = np.nan
     with pytest.raises(ValueError, match="no cell has a value"):
         clr.get.scores_by_group(adata, "empty", "condition")
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("defer", [False, True])
+def test_dask_arrays_give_the_same(kind: str, defer: bool) -> None:
+    dask_array = pytest.importorskip("dask.array")
+    expected, adata = study(), study()
+    if kind == "sparse":
+        adata.X = sparse.csr_matrix(adata.X)
+    adata.X = dask_array.from_array(adata.X, chunks=(7, adata.n_vars))
+    if defer:
+        clr.pp.contrastive_preprocess(expected, defer=True)
+        clr.pp.contrastive_preprocess(adata)
+    genes = ["CD14", "isg"]
+    table = clr.get.scores_by_group(adata, genes, "condition")
+    pd.testing.assert_frame_equal(table, clr.get.scores_by_group(expected, genes, "condition"), rtol=1e-5)

@@ -12,6 +12,7 @@ import scanpy as sc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.cluster import AgglomerativeClustering
 
 from scclr_ext.metrics import adjusted_rand_index
 from scclr_ext.tl import _partition
@@ -203,6 +204,20 @@ def test_birch_splits_a_single_cloud(pair_graph) -> None:
     assert len(np.unique(REP_METHODS["birch"].fit(cloud, pair_graph, 6, 0))) == 6
 
 
+def test_birch_compares_few_subclusters_in_many_dimensions(pair_graph, monkeypatch) -> None:
+    rep, truth = make_blobs([60] * 8, spread=1.0, distance=8.0)
+    rep = np.hstack([rep, np.random.default_rng(1).normal(size=(len(rep), 56)).astype(np.float32)])
+    merged = []
+    fit = AgglomerativeClustering.fit_predict
+    monkeypatch.setattr(
+        AgglomerativeClustering, "fit_predict", lambda self, x: (merged.append(len(x)), fit(self, x))[1]
+    )
+    monkeypatch.setattr(_partition, "_SUBCLUSTERS", 100)
+    labels = REP_METHODS["birch"].fit(rep, pair_graph, 8, 0)
+    assert max(merged, default=8) <= 100
+    assert adjusted_rand_index(truth, labels) > 0.9
+
+
 def test_birch_has_no_more_clusters_than_places(pair_graph) -> None:
     twice = np.repeat(np.array([[0.0, 0], [1, 1]], dtype=np.float32), 60, axis=0)
     assert len(np.unique(REP_METHODS["birch"].fit(twice, pair_graph, 4, 0))) == 2
@@ -245,3 +260,15 @@ def test_mean_shift_of_many_cells_in_many_dimensions(monkeypatch) -> None:
     rep /= np.linalg.norm(rep, axis=1, keepdims=True)
     labels = REP_METHODS["mean-shift"].fit(rep.astype(np.float32), None, 0, 0)
     assert adjusted_rand_index(types, labels) == 1
+
+
+@pytest.mark.parametrize("n_places", [1, 3])
+def test_mean_shift_of_cells_that_coincide_but_for_rounding(pair_graph, n_places: int) -> None:
+    places = np.random.default_rng(0).normal(size=(n_places, 20))
+    rep = (places[np.arange(60) % n_places] + 1e-8 * np.random.default_rng(1).normal(size=(60, 20))).astype(np.float32)
+    labels = REP_METHODS["mean-shift"].fit(rep, pair_graph, 0, 0)
+    assert adjusted_rand_index(np.arange(60) % n_places, labels) == 1
+
+
+def test_spectral_with_as_many_clusters_as_cells(graph) -> None:
+    assert len(np.unique(REP_METHODS["spectral"].fit(BLOBS, graph, len(BLOBS), 0))) == len(BLOBS)
