@@ -11,3 +11,9 @@ def categories_of(column: pd.Series) -> pd.Categorical:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return pd.Categorical(column).remove_unused_categories()
     return pd.Categorical(column, categories=natsorted(column.dropna().unique()))
+
+
+def by_name(labels: pd.Categorical) -> pd.Categorical:
+    """Call categories that are numbers or truth values by their names; as they are where two would have the same."""
+    names = [str(category) for category in labels.categories]
+    return labels.rename_categories(names) if len(set(names)) == len(names) else labels

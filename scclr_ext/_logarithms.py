@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _CELLS = 256
 _FEWEST = 3
+_FEWEST_PER_SIZE = 8
 _TOLERANCE = 1e-3
 _BASES = {"e": 1.0, "2": float(np.log(2)), "10": float(np.log(10))}
 _EXACT = 1e3
@@ -50,6 +51,23 @@ def common_size(sizes: NDArray[np.float64]) -> float:
         return 0.0
     typical = float(np.median(sizes))
     return round(typical, 2) if np.ptp(sizes) < _TOLERANCE * typical else 0.0
+
+
+def several_sizes(cells: Any) -> list[float]:
+    """Library sizes that samples were brought to apart from one another; empty where it was one, or cannot be told.
+
+    Parameters
+    ----------
+    cells
+        Logarithms of some cells, of all genes, float32.
+    """
+    sizes = np.sort(linear_sizes(cells))
+    sizes = sizes[sizes > 0]
+    if not len(sizes) or not np.isfinite(sizes).all():
+        return []
+    groups = np.split(sizes, np.flatnonzero(np.diff(sizes) > _TOLERANCE * sizes[:-1]) + 1)
+    common = [common_size(group) for group in groups]
+    return common if 1 < len(common) <= len(sizes) / _FEWEST_PER_SIZE and all(common) else []
 
 
 def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str) -> None:

@@ -15,6 +15,8 @@ CLUSTERS = "the record of a clustering"
 STABILITY = "the record of repeated runs"
 ATTRIBUTION = "the record of an attribution"
 PSEUDOTIME = "the record of a pseudotime"
+MAPPING = "the record of a mapping"
+GRAPH = "a neighbour graph"
 
 # What it holds, and what its `params` hold; the first that fits. Those below ours are scanpy's.
 _HOLD: dict[str, tuple[set[str], set[str]]] = {
@@ -23,10 +25,10 @@ _HOLD: dict[str, tuple[set[str], set[str]]] = {
     ATTRIBUTION: ({"groups", "total"}, set()),
     PSEUDOTIME: ({"n_pieces", "agreement"}, set()),
     CLUSTERS: (set(), {"use_rep", "n_clusters"}),
-    "the record of a mapping": ({"missing_genes"}, set()),
+    MAPPING: ({"missing_genes"}, set()),
     "the record of a preprocessing": ({"target_sum", "deferred"}, set()),
     "the record of a choice of genes": ({"candidates", "morans_i"}, set()),
-    "a neighbour graph": ({"connectivities_key"}, set()),
+    GRAPH: ({"connectivities_key"}, set()),
     "a ranking of genes": ({"names", "scores"}, set()),
     "a PCA": ({"variance_ratio"}, set()),
     "a UMAP": (set(), {"a", "b"}),
@@ -38,8 +40,8 @@ def is_record(record: Any, kind: str) -> bool:
     return _kind_of(record) == kind
 
 
-def check_free(adata: AnnData, key: str, kind: str) -> None:
-    """Refuse to write a record of this kind over one of another kind.
+def check_free(adata: AnnData, key: str, kind: str, *, asked: bool = True) -> None:
+    """Refuse to write a record of this kind over one of another kind, where `key_added` asked for it or anyway.
 
     Raises
     ------
@@ -48,8 +50,9 @@ def check_free(adata: AnnData, key: str, kind: str) -> None:
     """
     found = "what tells scanpy of logarithms" if key == _keys.LOG1P_UNS else _kind_of(adata.uns.get(key))
     if found not in {None, kind}:
+        named, remedy = (f"`key_added` {key!r}: ", "give another `key_added`, or ") if asked else ("", "")
         msg = (
-            f"`key_added` {key!r}: adata.uns[{key!r}] is {found}, which would be lost; give another `key_added`, or "
+            f"{named}adata.uns[{key!r}] is {found}, which would be lost: {kind} is written there; {remedy}"
             f"remove it first (del adata.uns[{key!r}])."
         )
         raise ValueError(msg)

@@ -9,7 +9,7 @@ logger = logging.getLogger("scclr_ext")
 """The package's own logger; like any library's it stays silent until someone attaches a handler."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Settings:
     """Session-wide choices; change the attributes of :data:`scclr_ext.settings`.
 
@@ -34,6 +34,29 @@ class Settings:
     progress: bool = True
     verbose: bool = False
     max_memory: float = 4.0
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse what is no setting.
+
+        Raises
+        ------
+        AttributeError
+            For a name that is none of the settings.
+        ValueError
+            For a value that is none.
+        """
+        known = self.__dataclass_fields__
+        if name not in known:
+            msg = f"scclr_ext.settings has no {name!r}; choose one of {', '.join(map(repr, known))}."
+            raise AttributeError(msg)
+        if name == "max_memory":
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                msg = f"`settings.max_memory` must be a number of gigabytes above 0; found {value!r}."
+                raise ValueError(msg)
+        elif not isinstance(value, bool):
+            msg = f"`settings.{name}` must be True or False; found {value!r}."
+            raise ValueError(msg)
+        object.__setattr__(self, name, value)
 
 
 settings = Settings()

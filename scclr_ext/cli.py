@@ -51,14 +51,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def analyse(adata: AnnData, args: argparse.Namespace, *, cluster: bool) -> None:
     """Preprocess (unless told not to), embed and cluster, in place."""
-    from scclr_ext.engine.device import device_of
+    from scclr_ext._anndata import check_key_added, check_random_state
+    from scclr_ext.engine.checkpoint import check_resume
+    from scclr_ext.engine.device import device_of, precision_of
+    from scclr_ext.engine.methods import resolve
     from scclr_ext.tl._find_clusters import ClusterOptions
 
-    device_of(args.device)  # what cannot work is told now, not after the training
+    # What cannot work is told now, not after all cells were read, or trained on.
+    method = args.method or ("scclr" if args.batch_key else "clear")
+    resolve(method, args.preset)
+    precision_of(args.precision, device_of(args.device))
+    check_random_state(args.random_state)
+    check_key_added(args.key_added, or_none=True)
+    check_resume(args.checkpoint_dir, resume=args.resume)
     if not args.no_cluster:
         options = ClusterOptions(resolution=args.resolution, n_clusters=args.n_clusters)
         options.check(adata.n_obs, name="method")
-    method = args.method or ("scclr" if args.batch_key else "clear")
     if not args.no_preprocess:
         scclr_ext.pp.contrastive_preprocess(
             adata, method, n_top_genes=args.n_top_genes, layer=args.layer, batch_key=args.batch_key
@@ -136,8 +144,8 @@ def _check_output(path: Path) -> None:
     if path.is_dir():
         msg = f"{path} is a folder; name the .h5ad file to write, for one {path / 'embedded.h5ad'}."
         raise IsADirectoryError(msg)
-    if path.suffix == ".zarr":
-        msg = f"{path} would be an .h5ad file with the name of a zarr store; give a name that ends in .h5ad."
+    if path.suffix != ".h5ad":
+        msg = f"{path} would be an .h5ad file with another name; give one that ends in .h5ad."
         raise ValueError(msg)
     if not path.parent.is_dir():
         msg = f"there is no folder {path.parent} to write {path.name} to; make it first."
@@ -215,8 +223,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if value < 1:
-        msg = f"must be at least 1; found {text}"
+        msg = f"must be a whole number of at least 1; found {text}"
         raise argparse.ArgumentTypeError(msg)
     return value

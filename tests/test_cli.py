@@ -177,7 +177,9 @@ def test_where_nothing_can_be_written_nothing_is_trained(file, tmp_path, capsys,
         ("folder", "folder is a folder; name the .h5ad file to write"),
         (".", "is a folder"),
         ("old.zarr", "is a folder"),
-        ("new.zarr", "new.zarr would be an .h5ad file with the name of a zarr store; give"),
+        ("new.zarr", "new.zarr would be an .h5ad file with another name; give one that ends in .h5ad"),
+        ("new.csv", "new.csv would be an .h5ad file with another name"),
+        ("new", "new would be an .h5ad file with another name"),
         ("nowhere/out.h5ad", "there is no folder nowhere to write out.h5ad to; make it first"),
     ):
         assert run("embed", file, output) == 2
@@ -217,7 +219,9 @@ def test_interrupted(file, tmp_path, capsys, monkeypatch, stage) -> None:
 def test_wrong_usage(arguments, capsys) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
-    assert "usage: scclr_ext" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "usage: scclr_ext" in said
+    assert "_count" not in said
 
 
 @pytest.mark.parametrize(
@@ -226,6 +230,12 @@ def test_wrong_usage(arguments, capsys) -> None:
         (["--resolution", "0"], "`resolution` must be a positive number; found 0.0"),
         (["--n-clusters", "81"], "number of cells (80); found 81"),
         (["--device", "nope"], "`device='nope'` is not available here"),
+        (["--preset", "nope"], "'nope'"),
+        (["--method", "nope"], "'nope'"),
+        (["--precision", "nope"], "`precision='nope'` is unknown"),
+        (["--random-state", "-1"], "`random_state` must be a whole number"),
+        (["--key-added", "a/b"], "`key_added` must be a name"),
+        (["--resume"], "`resume=True` needs `checkpoint_dir`"),
     ],
 )
 def test_what_cannot_work_is_told_before_the_training(file, tmp_path, monkeypatch, capsys, options, said) -> None:

@@ -36,3 +36,17 @@ def test_preprocess_names_what_it_added(counts, monkeypatch, capsys) -> None:
     out = capsys.readouterr().out
     assert "adata.X held counts" in out
     assert "var['highly_variable'] marks 50 genes" in out
+
+
+@pytest.mark.parametrize("value", ["4", 0, -1.0, float("nan"), True, None])
+def test_memory_is_a_number_of_gigabytes(value) -> None:
+    with pytest.raises(ValueError, match=r"`settings.max_memory` must be a number of gigabytes above 0; found"):
+        clr.settings.max_memory = value
+    assert clr.settings.max_memory == 4.0
+
+
+def test_what_is_no_setting_is_refused() -> None:
+    with pytest.raises(AttributeError, match=r"scclr_ext.settings has no 'progres'; choose one of 'progress'"):
+        clr.settings.progres = False
+    with pytest.raises(ValueError, match=r"`settings.verbose` must be True or False; found 'no'"):
+        clr.settings.verbose = "no"

@@ -20,6 +20,19 @@ _SECONDS = 10.0
 """Least time between two writings: a short training should not wait for the disk."""
 
 
+def check_resume(folder: str | Path | None, *, resume: bool) -> None:
+    """Refuse to resume from nowhere.
+
+    Raises
+    ------
+    ValueError
+        Where no folder is named.
+    """
+    if resume and folder is None:
+        msg = "`resume=True` needs `checkpoint_dir`, the folder that the interrupted training was saved in."
+        raise ValueError(msg)
+
+
 class Checkpoints:
     """One training's checkpoint in a folder.
 

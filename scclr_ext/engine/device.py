@@ -97,6 +97,10 @@ def training(precision: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
+
+
 def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -> Fabric:
     """Wrap one device, or start the processes that share the work on several and join them.
 
@@ -105,8 +109,8 @@ def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -
     ValueError
         Where several processes are asked for in a notebook, or the numbers make no sense.
     """
-    if devices < 1 or num_nodes < 1:
-        msg = f"`devices` and `num_nodes` must be at least 1; found {devices} and {num_nodes}."
+    if not all(map(_is_number, (devices, num_nodes))):
+        msg = f"`devices` and `num_nodes` must be whole numbers of at least 1; found {devices!r} and {num_nodes!r}."
         raise ValueError(msg)
     if devices * num_nodes == 1:
         return Fabric(accelerator=device.type, devices=1 if device.type == "cpu" else [device.index or 0])

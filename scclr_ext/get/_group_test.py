@@ -71,6 +71,7 @@ def compare_groups(values: pd.DataFrame, *, reference: str | None, paired: bool)
         raise ValueError(msg)
     if reference is None:
         return [_compare(values, paired=paired)]
+    reference = str(reference)
     if reference not in values:
         msg = f"`reference={reference!r}` is none of the groups; found {names(values)}."
         raise KeyError(msg)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import check_adata, names
-from scclr_ext._categories import categories_of
+from scclr_ext._categories import by_name, categories_of
 from scclr_ext._matrix import get_matrix
 from scclr_ext.get._expression import in_raw, read_expression
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
-    """Read columns of `obs` as categories; cells that lack one of them are left out, the index counts all cells.
+    """Read columns of `obs` as named categories; cells that lack one of them are left out, the index counts all cells.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
         msg = f"No cell has a label in {', '.join(f'adata.obs[{key!r}]' for key in keys.values())}; fill them in."
         raise ValueError(msg)
     _warn_of_lost_groups(found, known, keys)
-    labels = {argument: categories_of(adata.obs[key][known]) for argument, key in keys.items()}
+    labels = {argument: by_name(categories_of(adata.obs[key][known])) for argument, key in keys.items()}
     return pd.DataFrame(labels, index=known.nonzero()[0])
 
 

@@ -35,7 +35,8 @@ def read_record(adata: AnnData, key: str) -> EmbeddingRecord:
     if key not in adata.uns:
         msg = (
             f"adata.uns has no {key!r} (it has: {_names(adata.uns)}). Run `scclr_ext.tl.contrastive_embed(adata)` "
-            "first, or give the name it was told in `key_added` as `key`."
+            "first, or give the name it was told in `key_added` as `key`. (Cells that were mapped have the reference's "
+            "embedding, whose record is with the reference.)"
         )
         raise KeyError(msg)
     record = adata.uns[key]

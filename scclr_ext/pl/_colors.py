@@ -22,8 +22,9 @@ def category_colors(adata: AnnData, key: str, categories: pd.Index) -> dict[str,
     column = adata.obs[key]
     # scanpy keeps one colour per category of the column, including those without a cell.
     known = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else categories
-    colors = dict(zip(known, _stored(adata, key, len(known)) or _palette(len(known)), strict=False))
-    return {category: colors[category] for category in categories}
+    names = map(str, known)  # numbers and truth values may be called by theirs
+    colors = dict(zip(names, _stored(adata, key, len(known)) or _palette(len(known)), strict=False))
+    return {category: colors[str(category)] for category in categories}
 
 
 def _stored(adata: AnnData, key: str, n: int) -> list[str] | None:

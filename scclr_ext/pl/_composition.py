@@ -107,6 +107,7 @@ def composition(
     if unit is None and (reference is not None or paired is not None):
         msg = "`reference` and `paired` belong to a test, which needs `unit`: the column of adata.obs with the donors."
         raise ValueError(msg)
+    reference = None if reference is None else str(reference)
     per_unit = None if unit is None else share_table(adata, key, groupby, unit=unit)
     pooled = share_table(adata, key, groupby) if per_unit is None else _pool(per_unit)
     tests = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scclr_ext.pl._colors import GREY
 from scclr_ext.pl._groups import name_ticks, points, recurring, spread, write_tests
-from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, ink, names_fit, shorten, shorten_together
+from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, have_room, ink, names_fit, shorten, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,16 +19,17 @@ if TYPE_CHECKING:
 _POOLED, _UNIT, _GAP = 1.6, 0.9, 0.9
 """Widths of a bar of all cells, of a bar of one unit, and of the space before the next group."""
 _LEGEND_ROWS = 16
+_TURN = 40
+"""Degrees by which names are turned that have no room beside each other."""
 _WIDTH = 0.8
 
 
 def bars(ax: Axes, pooled: pd.DataFrame, per_unit: pd.DataFrame | None, colors: Mapping[str, str], *, key: str) -> None:
     """Draw a stacked bar for each group, and one for each of its units."""
-    # Names of groups stand between the bars and the title.
-    dress(ax, "Composition", ylabel="share of the cells", pad=None if per_unit is None else 2 * LABEL)
     groups = _shown(pooled["group"])
     units = {} if per_unit is None else _shown(per_unit["unit"])
     ticks: dict[float, str] = {}
+    above: dict[float, str] = {}
     left = 0.0
     for group, rows in pooled.groupby("group", observed=True):
         start = left
@@ -37,12 +39,13 @@ def bars(ax: Axes, pooled: pd.DataFrame, per_unit: pd.DataFrame | None, colors: 
             for unit, own in per_unit[per_unit["group"] == group].groupby("unit", observed=True):
                 ticks[left + _UNIT / 2] = units[unit]
                 left = _stack(ax, own, colors, left, _UNIT)
-            ax.text((start + left) / 2, 1.01, groups[group], ha="center", va="bottom", fontsize=LABEL)
+            above[(start + left) / 2] = groups[group]
         left += _GAP
     # Two narrow bars would grow into walls.
     margin = max(0.4, (14 - left) / 2)
     ax.set_xlim(-margin, left - _GAP + margin)
     ax.set_ylim(0, 1)
+    dress(ax, "Composition", ylabel="share of the cells", pad=_write_above(ax, above))
     ax.spines["bottom"].set_visible(False)
     name_ticks(ax, ticks, together=names_fit(list(ticks.values())))
     handles = [
@@ -59,6 +62,21 @@ def bars(ax: Axes, pooled: pd.DataFrame, per_unit: pd.DataFrame | None, colors: 
         bbox_to_anchor=(1.0, 0.5),
         **LEGEND,
     )
+
+
+def _write_above(ax: Axes, names: Mapping[float, str]) -> float | None:
+    """Write names of groups between the bars and the title; returns how far up the title has to go, in points."""
+    if not names:
+        return None
+    if have_room(ax, list(names.values()), list(names), font=LABEL):
+        turned: dict[str, Any] = {"ha": "center"}
+        high = 2 * LABEL
+    else:
+        turned = {"ha": "left", "rotation": _TURN, "rotation_mode": "anchor"}
+        high = LABEL * (2 + 0.6 * max(map(len, names.values())) * float(np.sin(np.deg2rad(_TURN))))
+    for x, name in names.items():
+        ax.text(x, 1.01, name, va="bottom", fontsize=LABEL, **turned)
+    return high
 
 
 def shares(
@@ -92,7 +110,7 @@ def shares(
     ax.set_ylim(-0.03 * top, (1.18 if reference is None else 1.3) * top)
     ax.set_xlim(-0.6, len(categories) - 0.4)
     for edge in np.arange(len(categories) - 1) + 0.5:
-        ax.axvline(edge, color="#E5E5E5", linewidth=0.8, zorder=0)
+        ax.axvline(edge, color=GREY, alpha=0.2, linewidth=0.8, zorder=0)
     if tests is not None:
         # One test per category, or one for each group but the reference.
         within = [0.0] if reference is None else [offset[group] for group in groups if group != reference]

@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from scclr_ext.pl._colors import category_colors
-from scclr_ext.pl._style import SMALL, TICK, ink, shorten_together
+from scclr_ext.pl._style import SMALL, TICK, have_room, ink, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,8 +92,8 @@ def boxes(
     if place:
         points(ax, place, colors)
     shown = shorten_together(names)
-    name_ticks(ax, dict(enumerate(shown)), together=sum(map(len, shown)) <= 12 * len(names))
     ax.set_xlim(-0.6, len(names) - 0.4)
+    name_ticks(ax, dict(enumerate(shown)), together=have_room(ax, shown, range(len(names))))
     ax.margins(y=0.1)
 
 

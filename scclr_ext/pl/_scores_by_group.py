@@ -113,6 +113,7 @@ def scores_by_group(
     if unit is None and (reference is not None or paired is not None):
         msg = "`reference` and `paired` belong to a test, which needs `unit`: the column of adata.obs with the donors."
         raise ValueError(msg)
+    reference = None if reference is None else str(reference)
     labels = read_labels(adata, groupby=groupby, unit=unit)
     groups = labels["groupby"].cat.categories
     scores = read_scores(adata, score, layer=layer)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
+import numpy as np
 
 from scclr_ext.pl._colors import GREY
 
@@ -19,6 +20,8 @@ LEGEND = {"frameon": False, "handlelength": 1.0, "handletextpad": 0.4, "columnsp
 _LONGEST_NAME = 20
 _ENDS, _ENDS_AROUND = (12, 7), (8, 6)
 """Characters that a long name keeps of its beginning and its end: by itself, and around what sets it apart."""
+_EM = 0.6
+"""Width of a letter beside the size of its font."""
 _APART, _WORD = 5, 4
 """Characters that are kept from the place on where names part, and at most before it, to the start of its word."""
 
@@ -60,7 +63,7 @@ def shorten(name: object) -> str:
 
 def shorten_together(names: Iterable[object]) -> list[str]:
     """Shorten the names that a figure holds against one another: what differs never looks alike."""
-    texts = [str(name) for name in names]
+    texts = [str(name) or "(empty)" for name in names]  # matplotlib would put a name of its own
     parts: dict[str, list[int]] = {text: [] for text in texts}
     width = _APART
     while True:
@@ -98,6 +101,17 @@ def _cut(text: str, places: Sequence[int], width: int) -> str:
         else:
             kept.append((start, stop))
     return "…".join(text[start:stop] for start, stop in kept)
+
+
+def have_room(ax: Axes, shown: Sequence[str], places: Sequence[float], *, font: float = TICK) -> bool:
+    """Tell whether names that are centred at these places of the x axis keep clear of one another.
+
+    The axis has its limits, and the panel about the width that it will have.
+    """
+    low, high = ax.get_xlim()
+    inches = np.asarray(places) / (high - low) * ax.get_window_extent().width / ax.figure.dpi
+    halves = np.array([_EM * font / 72 * (len(text) + 1) / 2 for text in shown])
+    return bool((np.diff(inches) >= halves[1:] + halves[:-1]).all())
 
 
 def names_fit(shown: Sequence[str]) -> bool:

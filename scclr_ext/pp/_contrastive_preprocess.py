@@ -94,7 +94,8 @@ def contrastive_preprocess(
     -----
     UserWarning
         Where more than a tenth of the chosen genes have no count in one of the batches, as after joining samples in
-        which different genes were measured with `join="outer"`.
+        which different genes were measured with `join="outer"`; and where logarithms are of samples that were brought
+        to library sizes of their own.
 
     Notes
     -----
@@ -127,8 +128,8 @@ def contrastive_preprocess(
         subset=subset,
         defer=defer,
     )
-    if prepared.warning is not None:
-        warnings.warn(prepared.warning, UserWarning, stacklevel=2)
+    for text in prepared.warnings:
+        warnings.warn(text, UserWarning, stacklevel=2)
     target = adata.copy() if copy else adata
     as_actual(target)
     prepared.write(target)

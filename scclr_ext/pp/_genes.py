@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext import _keys
-from scclr_ext._anndata import names
+from scclr_ext._anndata import in_order, names
 from scclr_ext.pp._dispersion import rank_genes, rank_genes_in_batches
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _allowed(var: pd.DataFrame, mask_genes: str | NDArray[np.bool_] | None) -> N
             msg = f"`mask_genes={mask_genes!r}` is not a column of adata.var; found {names(var)}."
             raise KeyError(msg)
         mask_genes = var[mask_genes].to_numpy()
-    mask = np.asarray(mask_genes)
+    mask = np.asarray(in_order(mask_genes, var.index))
     if mask.dtype != bool or mask.shape != (len(var),):
         msg = (
             f"`mask_genes` must be boolean with one entry per gene ({len(var)}); "

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_unique, frame
+from scclr_ext._anndata import check_unique, frame, is_whole
 from scclr_ext._batches import batch_codes, batch_names
-from scclr_ext._logarithms import check_logarithms, some_cells
+from scclr_ext._logarithms import check_logarithms, several_sizes, some_cells
 from scclr_ext._matrix import apart, get_matrix, to_memory
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
@@ -49,7 +48,7 @@ class Prepared:
     """Whether it held the same ones before; scanpy may then have been told of them."""
     subset: bool = False
     message: str = ""
-    warning: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def write(self, adata: AnnData) -> None:
         """Write everything into an AnnData that is no view."""
@@ -88,7 +87,7 @@ def prepare(
     """
     recipe = find_recipe(method)
     n_top = recipe.n_top_genes if n_top_genes is None else n_top_genes
-    if not isinstance(n_top, Integral) or n_top < 1:
+    if not is_whole(n_top) or n_top < 1:
         msg = f"`n_top_genes` must be a whole number of at least 1; found {n_top!r}."
         raise ValueError(msg)
     check_unique(adata)
@@ -111,8 +110,12 @@ def prepare(
         units = guess_units(values)
     check_not_scaled(units, where)
     logged = units == "log-normalized"
+    warnings: list[str] = []
     if logged:
-        check_logarithms(adata, some_cells(matrix if values is None else values), layer=layer, where=where)
+        cells = some_cells(matrix if values is None else values)
+        check_logarithms(adata, cells, layer=layer, where=where)
+        if sizes := several_sizes(cells):
+            warnings.append(_normalized_apart(where, sizes))
     name = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
     if values is not None and not logged and layer != name and name in adata.layers:
         _check_same(adata.layers[name], values, name, where)
@@ -139,6 +142,8 @@ def prepare(
     }
     if not logged and recipe.target_sum is None:
         record["library_size"] = found.target_sum  # what the median was
+    if batch_key is not None and (missing := _unmeasured(adata, found.moments, table, batch_key)):
+        warnings.append(missing)
     held = f"{where} held {units} values"
     now = "X is now log-normalised"
     if logged:
@@ -157,7 +162,16 @@ def prepare(
         was_logged=logged and layer is None,
         subset=subset,
         message=f"{held}; {now}, var['highly_variable'] marks {n_chosen} genes",
-        warning=None if batch_key is None else _unmeasured(adata, found.moments, table, batch_key),
+        warnings=tuple(warnings),
+    )
+
+
+def _normalized_apart(where: str, sizes: list[float]) -> str:
+    shown = ", ".join(f"{size:,.0f}" for size in sizes[:3]) + (", ..." if len(sizes) > 3 else "")
+    return (
+        f"{where} holds logarithms of cells that were brought to {len(sizes)} library sizes ({shown}): samples that "
+        "were normalised apart, which tells them from one another. Give the counts (perhaps in a `layer`), or "
+        "normalise all cells to one size."
     )
 
 

@@ -177,8 +177,8 @@ def select_n_top_genes(
         "n_cells": len(cells),
         "random_state": random_state,
     }
-    if prepared.warning is not None:
-        warnings.warn(prepared.warning, UserWarning, stacklevel=2)
+    for text in prepared.warnings:
+        warnings.warn(text, UserWarning, stacklevel=2)
     target = adata.copy() if copy else adata
     as_actual(target)
     prepared.write(target)

@@ -9,7 +9,7 @@ import pandas as pd
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep
 from scclr_ext._batches import batch_codes
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
-from scclr_ext._records import CLUSTERS, check_free
+from scclr_ext._records import CLUSTERS, GRAPH, check_free
 from scclr_ext._settings import report
 from scclr_ext.tl._find_clusters import ClusterOptions, find_clusters
 from scclr_ext.tl._graph import neighbor_graph, stored_graph
@@ -86,7 +86,8 @@ def contrastive_cluster(
     ValueError
         For an unknown method, options that are out of range or contradict one another, fewer than three cells, an
         embedding with NaN or infinite values, a graph of another embedding, a `batch_key` that leaves most cells alone
-        or is a measurement, or where `uns[key_added]` is another kind of record, which would be lost.
+        or is a measurement, or where `uns[key_added]` (or `uns["neighbors"]`) is another kind of record, which
+        would be lost.
     TypeError
         Where `adata` is no AnnData.
 
@@ -118,6 +119,11 @@ def contrastive_cluster(
     check_adata(adata)
     check_key_added(key_added)
     check_free(adata, key_added, CLUSTERS)
+    if neighbors_key is None:
+        check_free(adata, "neighbors", GRAPH, asked=False)
+        if key_added == "neighbors":
+            msg = "`key_added` 'neighbors' is where the neighbour graph is written; give another name."
+            raise ValueError(msg)
     random_state = check_random_state(random_state)
     rep = get_rep(adata, use_rep)
     options = ClusterOptions(method, resolution, n_clusters, n_neighbors)

@@ -13,6 +13,7 @@ from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STA
 from scclr_ext._records import EMBEDDING, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
+from scclr_ext.engine.checkpoint import check_resume
 from scclr_ext.engine.diagnostics import find_collapse
 from scclr_ext.engine.methods import resolve
 from scclr_ext.engine.run import run
@@ -182,9 +183,7 @@ def contrastive_embed(
         learning_rate=learning_rate,
         early_stopping=early_stopping,
     )
-    if resume and checkpoint_dir is None:
-        msg = "`resume=True` needs `checkpoint_dir`, the folder that the interrupted training was saved in."
-        raise ValueError(msg)
+    check_resume(checkpoint_dir, resume=resume)
     data = read_model_input(adata, layer=layer, mask_var=mask_var, batch_key=batch_key)
     if preset is not None:
         warn_of_other_recipe(adata, choice, data)

@@ -11,7 +11,7 @@ import pandas as pd
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep, is_whole
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._keys import PSEUDOTIME_OBS
-from scclr_ext._records import PSEUDOTIME, check_free
+from scclr_ext._records import PSEUDOTIME, check_free, is_record
 from scclr_ext._settings import report, settings
 from scclr_ext.tl._order_cells import FEWEST_CELLS, order_cells
 from scclr_ext.tl._root import find_root
@@ -184,12 +184,20 @@ def contrastive_pseudotime(
         graphs[record["connectivities_key"]] = found.links
         graphs[record["distances_key"]] = _lengths(found.links, rep)
 
+    stale, stale_graphs = set(), set()
+    if is_record(before := adata.uns.get(key_added), PSEUDOTIME):  # what an earlier one left and this one does not
+        stale = {f"{key_added}_piece"} & set(adata.obs) - set(columns)
+        stale_graphs = {before.get("connectivities_key"), before.get("distances_key")} & set(adata.obsp) - set(graphs)
     target = adata.copy() if copy else adata
     as_actual(target)
     for name, column in columns.items():
         target.obs[name] = column
     for name, graph in graphs.items():
         target.obsp[name] = graph
+    for name in stale:
+        del target.obs[name]
+    for name in stale_graphs:
+        del target.obsp[name]
     target.uns[key_added] = record
     pieces = "" if found.n_pieces == 1 else f", {found.n_pieces} pieces"
     report(f"added obs[{key_added!r}] (agreement {found.agreement:.2f}{pieces}) and uns[{key_added!r}]")

@@ -15,7 +15,7 @@ import scclr_ext
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, is_whole, names
 from scclr_ext._batches import batch_codes
-from scclr_ext._categories import categories_of
+from scclr_ext._categories import by_name, categories_of
 from scclr_ext._docs import ADATA, COPY, doc_params
 from scclr_ext._records import ATTRIBUTION, check_free
 from scclr_ext._settings import report, settings
@@ -213,8 +213,7 @@ def _labels(adata: AnnData, groupby: str | None) -> pd.Categorical:
     if groupby not in adata.obs:
         msg = f"`groupby={groupby!r}` is not a column of adata.obs; found {names(adata.obs)}."
         raise KeyError(msg)
-    labels = categories_of(adata.obs[groupby])
-    labels = labels.rename_categories([str(category) for category in labels.categories])
+    labels = by_name(categories_of(adata.obs[groupby]))
     if len(labels.categories) < 2:
         msg = (
             f"`groupby={groupby!r}` names {len(labels.categories)} group; give a column with two or more, or leave "

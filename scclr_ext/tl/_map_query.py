@@ -13,7 +13,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
 from scclr_ext._batches import batch_codes
 from scclr_ext._docs import COPY, LAYER, doc_params
-from scclr_ext._records import EMBEDDING, is_record
+from scclr_ext._records import EMBEDDING, MAPPING, is_record
 from scclr_ext._settings import report
 from scclr_ext.io._get_model import get_model
 from scclr_ext.io._reference import reference_of
@@ -196,6 +196,9 @@ def map_query(
     colors = _colors(reference, cells)
     record = _record(model, query, found, labels=cells.column if cells else "", n_neighbors=n_neighbors)
     record["params"] |= {"batch_key": batch_key or "", "n_pairs": np.array(n_pairs, dtype=np.int64)}
+    stale = set()
+    if is_record(adata.uns.get(keys.uns), MAPPING):  # an earlier one, whose columns are not of this embedding
+        stale = {keys.label, keys.confidence, keys.novelty, keys.novel} & set(adata.obs) - set(columns)
     target = adata.copy() if copy else adata
     as_actual(target)
     target.obsm[keys.obsm] = rep
@@ -203,6 +206,8 @@ def map_query(
         target.obs[name] = values
     if colors is not None:
         target.uns[f"{keys.label}_colors"] = colors
+    for name in stale:
+        del target.obs[name]
     target.uns[keys.uns] = record
     report(
         f"{len(query.places)} of the model's {len(model.genes)} genes were found; added obsm[{keys.obsm!r}]"

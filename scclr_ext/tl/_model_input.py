@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_unique, frame
+from scclr_ext._anndata import check_unique, frame, in_order
 from scclr_ext._batches import batch_codes
 from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
 from scclr_ext._matrix import apart, get_matrix, to_memory
@@ -130,7 +130,7 @@ def _gene_mask(var: pd.DataFrame, mask_var: str | NDArray[np.bool_] | None) -> N
             )
             raise KeyError(msg)
         mask_var = var[mask_var].to_numpy()
-    mask = np.asarray(mask_var)
+    mask = np.asarray(in_order(mask_var, var.index))
     if mask.dtype != bool or mask.shape != (len(var),):
         msg = (
             f"`mask_var` must be boolean with one entry per gene ({len(var)}); "

@@ -153,7 +153,7 @@ def test_a_notebook_is_told_where_to_go(monkeypatch) -> None:
     make_fabric(torch.device("cpu"))
 
 
-@pytest.mark.parametrize("values", [{"devices": 0}, {"devices": 2, "num_nodes": 0}, {"devices": -1}])
+@pytest.mark.parametrize("values", [{"devices": 0}, {"devices": 2, "num_nodes": 0}, {"devices": 2.5}])
 def test_numbers_that_make_no_sense(values) -> None:
-    with pytest.raises(ValueError, match="`devices` and `num_nodes` must be at least 1"):
+    with pytest.raises(ValueError, match="`devices` and `num_nodes` must be whole numbers of at least 1"):
         make_fabric(torch.device("cpu"), **values)

@@ -140,3 +140,15 @@ def test_dask_arrays_give_the_same(kind: str, defer: bool) -> None:
     genes = ["CD14", "isg"]
     table = clr.get.scores_by_group(adata, genes, "condition")
     pd.testing.assert_frame_equal(table, clr.get.scores_by_group(expected, genes, "condition"), rtol=1e-5)
+
+
+def test_truth_values_and_numbers_are_groups_by_their_names() -> None:
+    adata = study()
+    expected = clr.get.scores_by_group_test(adata, "isg", "condition", unit="donor", reference="well")
+    for values, reference in ((adata.obs["condition"] != "well", False), (2 * (adata.obs["condition"] != "well"), 0)):
+        adata.obs["ill"] = values
+        for asked in (reference, str(reference)):
+            found = clr.get.scores_by_group_test(adata, "isg", "ill", unit="donor", reference=asked)
+            assert found["p_value"].tolist() == expected["p_value"].tolist()
+            assert found["n_units"].tolist() == [9]
+            assert clr.get.composition_test(adata, "ill", "ill", unit="donor", reference=asked)["n_units"].eq(9).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import runpy
 from pathlib import Path
 
@@ -176,3 +177,28 @@ def test_errors_leave_no_figure() -> None:
     with pytest.raises(TypeError, match="`ax` is a str"):
         clr.pl.composition(adata, "type", "condition", ax="here")
     assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("n_groups", [2, 12])
+def test_names_above_the_bars_do_not_run_into_one_another(n_groups: int) -> None:
+    names = [f"timepoint {i:02d} hours" for i in range(n_groups)]
+    rows = [(name, f"{name}{unit}", kind) for name in names for unit in range(3) for kind in "ABB"]
+    obs = pd.DataFrame(rows, columns=["g", "d", "t"], index=[str(i) for i in range(len(rows))])
+    figure = clr.pl.composition(AnnData(obs=obs), "t", "g", unit="d", return_fig=True)
+    figure.canvas.draw()
+    words = [text for text in figure.axes[0].texts if text.get_text().startswith("timepoint")]
+    assert len(words) == n_groups
+    boxes = [text.get_window_extent() for text in words]
+    turned = words[0].get_rotation() > 0
+    assert turned == (n_groups == 12)
+    assert turned or all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+    title = figure.axes[0].title if figure.axes[0].get_title() else figure.axes[0]._left_title
+    assert title.get_window_extent().y0 >= max(box.y1 for box in boxes) - 2
+    plt.close(figure)
+
+
+def test_a_type_without_a_name_is_called_empty() -> None:
+    obs = pd.DataFrame({"t": ["", "B", "B", ""], "g": ["a", "a", "b", "b"]}, index=list("pqrs"))
+    figure = clr.pl.composition(AnnData(obs=obs), "t", "g", return_fig=True)
+    assert "(empty)" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    plt.close(figure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import runpy
 from pathlib import Path
 
@@ -130,3 +131,25 @@ def test_errors_leave_no_figure() -> None:
     with pytest.raises(TypeError, match="`ax` is a str"):
         clr.pl.scores_by_group(adata, "isg", "condition", ax="here")
     assert not plt.get_fignums()
+
+
+def overlap(ax) -> bool:
+    """Whether names below a panel run into one another, as they are drawn."""
+    ax.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+    turned = ax.get_xticklabels()[0].get_rotation() > 0
+    return not turned and any(a.x1 > b.x0 for a, b in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("n_scores", [1, 3, 4])
+@pytest.mark.parametrize(
+    "names", [["B", "CD14+ Mono", "NK", "Megakaryocytes"], ["untreated", "IFN-gamma 24h"], ["a", "b", "c"]]
+)
+def test_names_of_groups_do_not_run_into_one_another(names, n_scores) -> None:
+    n = 20 * len(names)
+    obs = pd.DataFrame({f"s{i}": np.linspace(0, 1, n) for i in range(n_scores)} | {"g": names * 20})
+    axes = clr.pl.scores_by_group(AnnData(obs=obs.set_axis(map(str, obs.index))), list(obs)[:-1], "g", show=False)
+    assert not any(overlap(ax) for ax in axes)
+    if len(names) == 3:
+        assert axes[0].get_xticklabels()[0].get_rotation() == 0
+    plt.close("all")

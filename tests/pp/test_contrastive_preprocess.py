@@ -18,6 +18,7 @@ from scipy import sparse
 from scclr_ext.engine.methods import METHODS
 from scclr_ext.pp import contrastive_preprocess, select_n_top_genes
 from scclr_ext.pp._recipes import RECIPES, find_recipe
+from scclr_ext.tl import contrastive_embed
 
 STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
 freeze, unchanged = STATE["freeze"], STATE["unchanged"]
@@ -164,6 +165,28 @@ def test_mask_genes(counts, as_column) -> None:
     assert picked.sum() == 20
     assert not picked[~allowed].any()
     assert (dense(counts.X)[:, ~allowed] > 0).any()  # kept out of the choice, not out of the data
+
+
+def test_a_mask_in_another_order_goes_by_the_names_of_genes(counts) -> None:
+    allowed = pd.Series(np.arange(300) % 2 == 0, index=counts.var_names)
+    shuffled = allowed.sample(frac=1, random_state=0)
+    expected = contrastive_preprocess(counts, n_top_genes=20, mask_genes=allowed, copy=True)
+    contrastive_preprocess(counts, n_top_genes=20, mask_genes=shuffled)
+    assert counts.var["highly_variable"].equals(expected.var["highly_variable"])
+    contrastive_embed(counts, n_steps=1, mask_var=shuffled, device="cpu", progress=False)
+    assert list(counts.uns["clr"]["genes"]) == list(counts.var_names[allowed])
+
+
+def test_samples_that_were_normalised_apart_are_told_of(counts) -> None:
+    first, second = counts[::2].copy(), counts[1::2].copy()
+    for part, size in ((first, 2_000), (second, 10_000)):
+        sc.pp.normalize_total(part, target_sum=size)
+        sc.pp.log1p(part)
+    joined = ad.concat([first, second])
+    with pytest.warns(UserWarning, match=r"brought to 2 library sizes \(2,000, 10,000\): samples"):
+        contrastive_preprocess(joined)
+    genes_left_out = joined[:, :200].copy()
+    contrastive_preprocess(genes_left_out)  # where it cannot be told nothing is said: warnings are errors
 
 
 @pytest.mark.parametrize(

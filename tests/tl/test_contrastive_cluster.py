@@ -477,9 +477,18 @@ def test_an_embedding_that_is_not_finite(blobs, value) -> None:
         contrastive_cluster(blobs, resolution=1.0)
 
 
+def test_the_graph_takes_no_record_s_place(blobs) -> None:
+    blobs.uns["neighbors"] = {"history": {}, "params": {"obsm_key": "X_clr"}}
+    with unchanged(blobs), pytest.raises(ValueError, match=r"adata.uns\['neighbors'\] is the record of an embedding"):
+        contrastive_cluster(blobs, n_clusters=2)
+    del blobs.uns["neighbors"]
+    with unchanged(blobs), pytest.raises(ValueError, match="`key_added` 'neighbors' is where the neighbour graph"):
+        contrastive_cluster(blobs, n_clusters=2, key_added="neighbors")
+
+
 def test_two_cells(blobs) -> None:
     few = blobs[:2].copy()
-    with unchanged(few), pytest.raises(ValueError, match="2 cells.*at least 3"):
+    with unchanged(few), pytest.raises(ValueError, match="at least 3 cells; adata has 2"):
         contrastive_cluster(few, resolution=1.0)
 
 

@@ -207,6 +207,18 @@ def test_the_graph_is_there_for_scanpy() -> None:
     assert np.isfinite(adata.obs["dpt_pseudotime"]).all()
 
 
+def test_what_an_earlier_call_left_and_this_one_does_not_is_gone() -> None:
+    adata = embryo((5, 10, 20))
+    adata.obs["clr_pseudotime_other"] = adata.obs["mine_piece"] = 1.0
+    run(adata, join=False, keep_graph=True)
+    assert "clr_pseudotime_piece" in adata.obs
+    assert len(adata.obsp) == 2
+    run(adata)
+    assert "clr_pseudotime_piece" not in adata.obs
+    assert not adata.obsp
+    assert {"clr_pseudotime_other", "mine_piece"} <= set(adata.obs)
+
+
 def test_a_file_in_between(tmp_path) -> None:
     adata = embryo((5, 10, 20))
     run(adata, keep_graph=True)

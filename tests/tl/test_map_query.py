@@ -172,6 +172,19 @@ def test_a_mapping_may_be_done_again(query, reference) -> None:
     assert query.obsm["X_clr"].any()
 
 
+def test_labels_of_an_earlier_mapping_do_not_stay(query, reference) -> None:
+    map_query(query, reference, labels="group", device="cpu")
+    query.obs["clr_other"] = 1.0
+    map_query(query, reference, device="cpu")
+    assert list(query.obs)[2:] == ["clr_novelty", "clr_novel", "clr_other"]
+
+
+def test_columns_of_that_name_that_no_mapping_wrote_stay(query, reference) -> None:
+    query.obs["clr_label"] = "mine"
+    map_query(query, reference, device="cpu")
+    assert set(query.obs["clr_label"]) == {"mine"}
+
+
 # The embedding
 
 
