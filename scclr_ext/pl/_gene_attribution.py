@@ -11,8 +11,8 @@ from scclr_ext.get import gene_attribution as attribution_table
 from scclr_ext.get._gene_attribution import read_attribution
 from scclr_ext.get._markers import RANKED, marker_scores
 from scclr_ext.pl._colors import BLUE, GREY, LIGHT_GREY, VERMILLION
-from scclr_ext.pl._layout import finish, host_for
-from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, ink, note, shorten, shorten_together
+from scclr_ext.pl._layout import WIDTH, finish, host_for
+from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, ink, note, shorten, shorten_together, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,32 +128,42 @@ def gene_attribution(
     rows[-1] = rows[-1] + ["."] * (width - len(rows[-1]))
     most = max((table["group"] == group).sum() for group in shown)
     titles = shorten_together(shown)
-    between = ":\n" if max(map(len, titles)) > _LONG_TITLE else ": "
     host = host_for(ax, len(rows) * (_HEAD + _LINE * max(most, 5)))
+    room = _LONG_TITLE * width_of(host) / WIDTH * _COLUMNS / width
+    between = ":\n" if max(map(len, titles)) > room else ": "
     axes = host.subplot_mosaic(rows)
     for i, (group, title) in enumerate(zip(shown, titles, strict=True)):
         own = table[table["group"] == group]
-        _drivers(axes[f"drive{i}"], own, f"{title}{between}drivers", against, legend=i == 0)
+        _drivers(axes[f"drive{i}"], own, f"{title}{between}drivers")
         if beside:
             _markers(axes[f"mark{i}"], markers[group], set(own["gene"]), f"{title}{between}markers")
+    # What the bars are stands below the last of each kind, for all of them.
+    axes[f"drive{len(shown) - 1}"].set_xlabel(f"share of the way\nfrom {shorten(against)}", fontsize=LABEL)
+    if beside:
+        axes[f"mark{len(shown) - 1}"].set_xlabel("score in\nrank_genes_groups", fontsize=LABEL)
+    if table["difference"].any():
+        _explain(host)
     return finish([axes[name] for name in panels], show=show, return_fig=return_fig)
 
 
-def _drivers(ax: Axes, table: pd.DataFrame, title: str, against: str, *, legend: bool) -> None:
-    dress(ax, title, xlabel=f"share of the way from {shorten(against)}")
+def _explain(host: FigureBase) -> None:
+    handles = [Patch(color=BLUE), Patch(color=VERMILLION)]
+    names = ["higher in the group", "lower"]
+    host.legend(handles, names, fontsize=TICK, loc="outside lower left", ncols=2, **LEGEND)
+
+
+def _drivers(ax: Axes, table: pd.DataFrame, title: str) -> None:
+    dress(ax, title)
     if not len(table) or table["share"].isna().all():
         note(ax, "the network moves these cells nowhere")
         return
     compared = table["difference"].any()  # all cells together have no reference
     colors = np.where(table["difference"] >= 0, BLUE, VERMILLION) if compared else [GREY] * len(table)
     _bars(ax, list(table["gene"]), table["share"].to_numpy(), colors)
-    if legend and compared:
-        handles = [Patch(color=BLUE), Patch(color=VERMILLION)]
-        ax.legend(handles, ["higher in the group", "lower"], fontsize=SMALL, loc="lower right", **LEGEND)
 
 
 def _markers(ax: Axes, scores: pd.Series, drivers: set[str], title: str) -> None:
-    dress(ax, title, xlabel="score in rank_genes_groups")
+    dress(ax, title)
     if not len(scores):
         note(ax, "rank_genes_groups does not\nlist this group")
         return

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 TITLE, LABEL, TICK, SMALL = 10.0, 9.0, 8.0, 7.0
 LEGEND = {"frameon": False, "handlelength": 1.0, "handletextpad": 0.4, "columnspacing": 0.8, "borderaxespad": 0.3}
 _LONGEST_NAME = 20
 _ENDS, _ENDS_AROUND = (12, 7), (8, 6)
 """Characters that a long name keeps of its beginning and its end: by itself, and around what sets it apart."""
-_EM = 0.6
+EM = 0.6
 """Width of a letter beside the size of its font."""
 _APART, _WORD = 5, 4
 """Characters that are kept from the place on where names part, and at most before it, to the start of its word."""
@@ -103,6 +104,11 @@ def _cut(text: str, places: Sequence[int], width: int) -> str:
     return "…".join(text[start:stop] for start, stop in kept)
 
 
+def width_of(host: Figure | SubFigure) -> float:
+    """Return the width of a figure, or of the part of one, in inches."""
+    return float(host.bbox.width / host.dpi)
+
+
 def have_room(ax: Axes, shown: Sequence[str], places: Sequence[float], *, font: float = TICK) -> bool:
     """Tell whether names that are centred at these places of the x axis keep clear of one another.
 
@@ -110,7 +116,7 @@ def have_room(ax: Axes, shown: Sequence[str], places: Sequence[float], *, font: 
     """
     low, high = ax.get_xlim()
     inches = np.asarray(places) / (high - low) * ax.get_window_extent().width / ax.figure.dpi
-    halves = np.array([_EM * font / 72 * (len(text) + 1) / 2 for text in shown])
+    halves = np.array([EM * font / 72 * (len(text) + 1) / 2 for text in shown])
     return bool((np.diff(inches) >= halves[1:] + halves[:-1]).all())
 
 

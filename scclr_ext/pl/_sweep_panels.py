@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from scclr_ext.pl import _river
 from scclr_ext.pl._colors import BLUE, GREY, LIGHT_GREY, VERMILLION
-from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, TITLE, dress, ink, note
+from scclr_ext.pl._style import EM, LABEL, LEGEND, SMALL, TICK, TITLE, dress, ink, note, width_of
 from scclr_ext.pl._sweep_columns import THINNEST, column_colors, sweep_columns
 
 if TYPE_CHECKING:
@@ -59,7 +59,13 @@ def verdict(ax: Axes, sweep: Sweep) -> None:
         sure.append(f"runner-up: {choice.runner_up} clusters, score {abs(choice.margin):.2f} {side}")
     elif choice.index >= 0:
         sure.append("no runner-up")
-    ax.text(1, 0.5, "; ".join(sure), fontsize=LABEL, color=GREY, va="center", ha="right")
+    words = "; ".join(sure)
+    if EM * (len(text) * (TITLE + 2) + len(words) * LABEL) / 72 < width_of(ax.figure):
+        ax.text(1, 0.5, words, fontsize=LABEL, color=GREY, va="center", ha="right")
+    else:  # in a part of a figure: one below the other
+        ax.texts[0].set(y=0.45, va="bottom", in_layout=False)
+        below = ax.text(0, 0.4, words, fontsize=SMALL, color=GREY, va="top", ha="left")
+        below.set_in_layout(False)  # it may be wider than there is room for panels
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
 

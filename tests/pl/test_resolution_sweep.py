@@ -338,3 +338,16 @@ def test_errors_leave_no_figure() -> None:
     with pytest.raises(ValueError, match="without `resolution` and `n_clusters`"):
         clr.pl.resolution_sweep(adata)
     assert not plt.get_fignums()
+
+
+def test_words_stand_below_one_another_in_a_part_of_a_figure() -> None:
+    adata = make_swept()
+    whole = clr.pl.resolution_sweep(adata, show=False)[0]
+    _, grid = plt.subplots(2, 2, figsize=(12, 12))
+    part = clr.pl.resolution_sweep(adata, ax=grid[1, 0], show=False)[0]
+    for verdict, apart in ((whole, False), (part, True)):
+        verdict.figure.canvas.draw()
+        title, words = (text.get_window_extent() for text in verdict.texts)
+        assert (words.y1 <= title.y0 + 2) == apart
+        assert apart or words.x0 > title.x1
+    plt.close("all")
