@@ -25,7 +25,8 @@ EXPERIMENT = Borrowed(
     run=scale.measure,
     results=scale.RESULTS,
     choose=lambda rows: rows[(rows["steps"] == 0) & rows["place"].isin(["memory", "file"])].assign(
-        data=rows["cells"], minutes=(rows["preprocess"] + rows["embed"] + rows["write"]) / 60
+        data=rows["cells"].map("{:,}".format) + ", " + rows["place"],
+        minutes=(rows["preprocess"] + rows["embed"] + rows["write"]) / 60
     ),
     beside=(
         Beside(
@@ -39,7 +40,6 @@ EXPERIMENT = Borrowed(
     tables=(
         Table(
             title="Minutes on a shared machine, processor seconds, and memory",
-            rows="cells",
             digits=1,
             values={
                 "minutes": "minutes",
