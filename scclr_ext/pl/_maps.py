@@ -101,9 +101,19 @@ def draw(ax: Axes, shown: Map, coordinates: Coordinates | None) -> None:
         names = shorten_together(shown.colors)
         font = LABEL if len(names) <= 20 else SMALL
         if shown.on_data and _apart(ax, [(names[code], centre) for code, centre in centres.items()], font):
-            for code, (x, y) in centres.items():
-                outline = withStroke(linewidth=2, foreground=paper())
-                ax.text(x, y, names[code], size=font, weight="bold", ha="center", va="center", path_effects=[outline])
+            for code, centre in centres.items():
+                up = font if _hidden(ax, xy[codes == code], names[code], font) else 0.0
+                ax.annotate(
+                    names[code],
+                    centre,
+                    (0, up),
+                    textcoords="offset points",
+                    size=font,
+                    weight="bold",
+                    ha="center",
+                    va="center",
+                    path_effects=[withStroke(linewidth=2, foreground=paper())],
+                )
         else:
             _legend(ax, names, list(shown.colors.values()))
 
@@ -118,6 +128,12 @@ def _apart(ax: Axes, words: Sequence[tuple[str, np.ndarray]], font: float) -> bo
     along = np.abs(np.subtract.outer(places[:, 1], places[:, 1])) < inches
     long = np.array([len(text) > _SHORT for text, _ in words])
     return not np.triu(across & along & (long[:, None] | long), 1).any()
+
+
+def _hidden(ax: Axes, cells: np.ndarray, name: str, font: float) -> bool:
+    """Tell whether a name would cover all cells that it is the name of."""
+    extent = np.ptp(ax.transData.transform(cells), axis=0) * 72 / ax.figure.dpi
+    return bool((extent < (_LETTER * font * len(name), font)).all())
 
 
 def _legend(ax: Axes, names: Sequence[str], colors: Sequence[str]) -> None:

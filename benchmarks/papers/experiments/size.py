@@ -26,7 +26,7 @@ EXPERIMENT = Borrowed(
     results=scale.RESULTS,
     choose=lambda rows: rows[(rows["steps"] == 0) & rows["place"].isin(["memory", "file"])].assign(
         data=rows["cells"].map("{:,}".format) + ", " + rows["place"],
-        minutes=(rows["preprocess"] + rows["embed"] + rows["write"]) / 60
+        minutes=(rows["preprocess"] + rows["embed"] + rows["write"]) / 60,
     ),
     beside=(
         Beside(
