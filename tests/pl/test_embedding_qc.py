@@ -343,20 +343,3 @@ def test_errors_leave_no_figure(make_embedded) -> None:
     lonely = plt.figure().add_axes((0, 0, 1, 1))
     with pytest.raises(ValueError, match="`ax` is not part of a grid"):
         clr.pl.embedding_qc(adata, ax=lonely)
-
-
-def test_a_name_does_not_hide_the_few_cells_it_belongs_to(make_embedded) -> None:
-    adata = make_embedded(n_obs=600, n_clusters=3)
-    rng = np.random.default_rng(0)
-    small = np.arange(600) < 5
-    codes = np.where(small, 2, rng.integers(0, 2, 600))
-    adata.obs["clr_clusters"] = pd.Categorical.from_codes(codes, ["0", "1", "2"])
-    xy = rng.normal(size=(600, 2)) * 3 + np.array([[0, 0], [30, 0], [15, 20]])[codes]
-    adata.obsm["X_umap"] = np.where(small[:, None], [15.0, 20.0], xy).astype(np.float32)
-    ax = panels(adata)["X_umap, clr_clusters"]
-    ax.figure.canvas.draw()
-    at = ax.transData.transform([[15.0, 20.0]])[0]
-    boxes = {text.get_text(): text.get_window_extent() for text in ax.texts}
-    assert not boxes["2"].contains(*at)
-    middle = ax.transData.transform(np.median(adata.obsm["X_umap"][codes == 0], axis=0))
-    assert boxes["0"].contains(*middle)
