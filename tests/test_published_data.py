@@ -41,7 +41,7 @@ def test_two_protocols(load_shared) -> None:
 
 
 def test_cell_lines_in_two_protocols_with_the_recommended_method(load_shared) -> None:
-    """As README says: scclr told of the batches, the number of clusters chosen. PCA finds the protocols here (0.46)."""
+    """As docs/benchmarks.md says: scclr told of the batches, the number of clusters chosen. PCA finds the protocols here (0.46 with Leiden at resolution 1)."""
     adata = load_shared("cellbench_3cl")
     clr.pp.contrastive_preprocess(adata, "scclr", batch_key="batch")
     clr.tl.contrastive_embed(adata, "scclr", batch_key="batch", device="cpu", progress=False)
@@ -57,7 +57,7 @@ def test_cell_lines_in_two_protocols_with_the_recommended_method(load_shared) ->
 
 
 def test_embryos_with_the_default(load_shared) -> None:
-    """As README says: CLEAR, the number of clusters chosen."""
+    """As docs/benchmarks.md says: CLEAR, the number of clusters chosen."""
     adata = load_shared("yan")
     clr.pp.contrastive_preprocess(adata)
     clr.tl.contrastive_embed(adata, device="cpu", progress=False)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 
 from benchmarks._markdown import markdown
+from benchmarks.papers.draw._style import COLORS
 from benchmarks.quality.tables import FOLDER
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FIGURE = FOLDER.parent / "_static" / "dropout.png"
-_COLORS = {"PCA": "#666666", "clear": "#0072B2", "scclr": "#D55E00"}
 _MARKERS = {"PCA": "s", "clear": "o", "scclr": "D"}
 
 
@@ -48,7 +48,7 @@ def draw(by_seed: pd.DataFrame, by_set: pd.DataFrame) -> None:
     ax = left.subplots()
     for method in by_seed:
         curve = by_seed[method].unstack("seed")
-        style = {"color": _COLORS.get(method), "marker": _MARKERS.get(method, "o")}
+        style = {"color": COLORS.get(method), "marker": _MARKERS.get(method, "o")}
         ax.plot(100 * curve.index, curve.mean(axis=1), label=method, **style)
         ax.fill_between(100 * curve.index, curve.min(axis=1), curve.max(axis=1), color=style["color"], alpha=0.15, lw=0)
     ax.set_title(f"Mean of {len(names)} sets" if n_columns else names[0], loc="left", fontsize=10, fontweight="bold")
@@ -59,7 +59,7 @@ def draw(by_seed: pd.DataFrame, by_set: pd.DataFrame) -> None:
     for panel, name in zip(panels, names, strict=False):
         for method in by_set:
             curve = by_set.loc[name, method]
-            panel.plot(100 * curve.index, curve, color=_COLORS.get(method), lw=1.2, marker=_MARKERS.get(method), ms=3)
+            panel.plot(100 * curve.index, curve, color=COLORS.get(method), lw=1.2, marker=_MARKERS.get(method), ms=3)
         panel.set_title(name, fontsize=8, loc="left")
         panel.tick_params(labelsize=8)
     for panel in panels[len(names) :]:

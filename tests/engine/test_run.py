@@ -452,12 +452,13 @@ def test_cells_that_are_all_alike(value, tiny) -> None:
 def test_a_step_budget_that_leaves_one_batch(tiny) -> None:
     codes = np.array([0] * 19 + [1])
     for seed in range(4):
-        train(short("scclr", steps=1, batch_size=4), tiny, batches=codes, random_state=seed)
+        found = train(short("scclr", steps=1, batch_size=4), tiny, batches=codes, random_state=seed)
+        assert np.isfinite(found.embedding).all()
 
 
 def test_any_seed(tiny) -> None:
     for method in METHODS:
-        train(short(method, steps=1), tiny, random_state=2**40)
+        assert np.isfinite(train(short(method, steps=1), tiny, random_state=2**40).embedding).all()
 
 
 def test_a_training_that_diverges_at_its_last_step_says_so(tiny) -> None:

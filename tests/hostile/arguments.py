@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 NAN, INFINITY = float("nan"), float("inf")
-NO_KEY = ["nope", "", "a/b", 3, None]
 
 # Argument: values that no function can accept.
 ARGUMENTS: dict[str, list[Any]] = {
