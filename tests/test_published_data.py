@@ -41,7 +41,7 @@ def test_two_protocols(load_shared) -> None:
 
 
 def test_cell_lines_in_two_protocols_with_the_recommended_method(load_shared) -> None:
-    """As docs/benchmarks.md says: scclr told of the batches, the number of clusters chosen. PCA finds the protocols here (0.46 with Leiden at resolution 1)."""
+    """As docs/benchmarks.md says: scclr told of the batches, the number chosen (PCA, Leiden at resolution 1: 0.46)."""
     adata = load_shared("cellbench_3cl")
     clr.pp.contrastive_preprocess(adata, "scclr", batch_key="batch")
     clr.tl.contrastive_embed(adata, "scclr", batch_key="batch", device="cpu", progress=False)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from scclr_ext.engine import components
 from scclr_ext.engine.components import principal_components
 from scclr_ext.engine.moments import gene_moments
 
@@ -57,3 +58,22 @@ def test_all_components_of_pure_noise_count_alike() -> None:
     values = np.random.default_rng(1).normal(5.0, 1.0, size=(600, 300)).astype(np.float32)
     found = principal_components(values, *gene_moments(values), 0).weights
     assert np.ptp(found) == 0 or found.max() < 0.3
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix, sparse.csr_array])
+def test_of_many_cells_they_are_those_of_scikit_learn(convert, monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    values = np.log1p(rng.poisson(np.exp(rng.normal(size=(700, 6)) @ rng.normal(0, 0.6, (6, 90))))).astype(np.float32)
+    values[:, 7] = 0
+    moments = gene_moments(values)
+    few = [principal_components(convert(values), *moments, 0)]
+    monkeypatch.setattr(components, "_MOST_GENES", 0)
+    few.append(principal_components(convert(values), *moments, 0))
+    quick, usual = few
+    assert quick.rep.dtype == quick.axes.dtype == np.float32
+    clear = usual.rep.std(axis=0) > 1.05 * usual.rep.std(axis=0)[-1]  # those that others do not mix with
+    assert clear.sum() >= 6
+    assert np.abs(quick.rep - usual.rep)[:, clear].max() < 0.01 * usual.rep.std()
+    assert quick.axes[clear] == pytest.approx(usual.axes[clear], abs=0.01)
+    assert quick.rep.std(axis=0) == pytest.approx(usual.rep.std(axis=0), rel=1e-3)
+    assert quick.weights == pytest.approx(usual.weights, abs=0.01)
