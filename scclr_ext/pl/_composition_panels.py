@@ -8,7 +8,19 @@ import numpy as np
 
 from scclr_ext.pl._colors import GREY
 from scclr_ext.pl._groups import name_ticks, points, recurring, spread, write_tests
-from scclr_ext.pl._style import LABEL, LEGEND, SMALL, TICK, dress, have_room, ink, names_fit, shorten, shorten_together
+from scclr_ext.pl._style import (
+    EM,
+    LABEL,
+    LEGEND,
+    SMALL,
+    TICK,
+    dress,
+    have_room,
+    ink,
+    names_fit,
+    shorten,
+    shorten_together,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +85,7 @@ def _write_above(ax: Axes, names: Mapping[float, str]) -> float | None:
         high = 2 * LABEL
     else:
         turned = {"ha": "left", "rotation": _TURN, "rotation_mode": "anchor"}
-        high = LABEL * (2 + 0.6 * max(map(len, names.values())) * float(np.sin(np.deg2rad(_TURN))))
+        high = LABEL * (2 + EM * max(map(len, names.values())) * float(np.sin(np.deg2rad(_TURN))))
     for x, name in names.items():
         ax.text(x, 1.01, name, va="bottom", fontsize=LABEL, **turned)
     return high
