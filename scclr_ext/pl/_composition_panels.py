@@ -17,7 +17,6 @@ from scclr_ext.pl._style import (
     dress,
     have_room,
     ink,
-    names_fit,
     shorten,
     shorten_together,
 )
@@ -59,7 +58,7 @@ def bars(ax: Axes, pooled: pd.DataFrame, per_unit: pd.DataFrame | None, colors: 
     ax.set_ylim(0, 1)
     dress(ax, "Composition", ylabel="share of the cells", pad=_write_above(ax, above))
     ax.spines["bottom"].set_visible(False)
-    name_ticks(ax, ticks, together=names_fit(list(ticks.values())))
+    name_ticks(ax, ticks, together=have_room(ax, list(ticks.values()), list(ticks)))
     handles = [
         ax.bar(0, 0, color=color, label=name)
         for name, color in zip(shorten_together(colors), colors.values(), strict=True)
@@ -130,7 +129,7 @@ def shares(
         write_tests(ax, tests, at, np.repeat(highest + 0.03 * top, len(within)).tolist(), turned=len(within) > 1)
         ax.set_title(f"{tests['test'].iloc[0]}, adjusted p", loc="right", fontsize=TICK)
     shown = shorten_together(categories)
-    name_ticks(ax, dict(enumerate(shown)), together=names_fit(shown))
+    name_ticks(ax, dict(enumerate(shown)), together=have_room(ax, shown, range(len(shown))))
     handles = [
         ax.plot([], [], "o", color=colors[group], mec=ink(), mew=0.5, ms=4, label=name)[0]
         for group, name in _shown(per_unit["group"]).items()

@@ -184,7 +184,16 @@ def test_donors_in_every_group_are_compared_with_themselves(groups, name) -> Non
     assert set(unpaired["test"]) == {"Mann-Whitney" if len(groups) == 2 else "Kruskal-Wallis"}
 
 
-@pytest.mark.parametrize("differences", [[1, 2, 3, 4, 5, 0], [1, 2, 3, 4, 0], [2, 2, 2, 2, 2], [1, -1, 2, 3, 3, 0, 0]])
+@pytest.mark.parametrize(
+    "differences",
+    [
+        [1, 2, 3, 4, 5, 0],
+        [1, 2, 3, 4, 0],
+        [2, 2, 2, 2, 2],
+        [1, -1, 2, 3, 3, 0, 0],
+        [1, 2, -3, 4, 5, 6, -7, 8, 9, 10, 11, 12, 13, 0],
+    ],
+)
 def test_pairs_without_a_difference_are_no_evidence(differences) -> None:
     values = pd.DataFrame({"a": np.array(differences, dtype=float), "b": 0.0})
     (found,) = compare_groups(values, reference=None, paired=True)
