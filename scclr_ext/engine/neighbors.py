@@ -10,17 +10,13 @@ import torch
 from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
-from scclr_ext.engine.threads import same_threads
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Generator, Tensor
 
 _FEWEST_NEIGHBORS, _CELLS_PER_NEIGHBOR = 3, 20
-_EXACT_CELLS = 100_000
-"""Up to here all pairs of cells are compared. The approximate search takes longer than that to be compiled."""
 _MANY_CELLS, _CANDIDATES = 50_000, 20_000
-"""In a search across batches, with more cells than the first all are compared with so many, not with all others."""
+"""With more cells than the first all are compared with so many, not with all others."""
 _FEWEST = 100
 """Of each batch, where it has that many."""
 _PAIRS_PER_CELL = 300
@@ -68,17 +64,21 @@ def few_neighbors(wanted: int, n_cells: int) -> int:
 
 
 def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int) -> Neighbors:
-    """Find the nearest cells of each cell (itself left out); of very many cells nearly all of them."""
-    n, k = len(rep), min(n_neighbors, len(rep) - 1)
-    if n <= _EXACT_CELLS:
-        return Neighbors.from_matrix(NearestNeighbors(n_neighbors=k).fit(rep).kneighbors_graph())
-    from pynndescent import NNDescent  # compiles for many seconds when it is imported
+    """Find the nearest cells of each cell, itself left out.
 
-    with same_threads():
-        found, _ = NNDescent(rep, n_neighbors=k + 1, random_state=random_state % 2**32).neighbor_graph
-    others = (found != np.arange(n)[:, None]) & (found >= 0)  # -1 stands for a neighbour that was not found
+    Of many cells a random part are candidates, and fewer of these are looked up: those that are as near as the wanted
+    number of all cells are. Of so many, a training draws each a few times, and needs no more of its neighbours.
+    """
+    n, k = len(rep), min(n_neighbors, len(rep) - 1)
+    if n <= _MANY_CELLS:
+        return Neighbors.from_matrix(NearestNeighbors(n_neighbors=k).fit(rep).kneighbors_graph())
+    candidates = sample_of_each(np.zeros(n, dtype=np.int64), _CANDIDATES, random_state)
+    k = max(_FEWEST_NEIGHBORS, round(k * len(candidates) / n))
+    search = NearestNeighbors(n_neighbors=min(k + 1, len(candidates))).fit(rep[candidates])
+    found = candidates[search.kneighbors(rep, return_distance=False)]
+    others = found != np.arange(n)[:, None]
     indptr = np.concatenate([[0], np.cumsum(others.sum(axis=1))])
-    return Neighbors(torch.from_numpy(indptr), torch.from_numpy(found[others].astype(np.int64)))
+    return Neighbors(torch.from_numpy(indptr), torch.from_numpy(found[others]))
 
 
 def mutual_neighbors(rep: np.ndarray, batches: np.ndarray, n_neighbors: int, random_state: int) -> Neighbors:

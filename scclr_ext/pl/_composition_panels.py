@@ -118,7 +118,7 @@ def shares(
         points(ax, place, colors)
         highest[i] = rows["fraction"].max()
     top = max(float(highest.max()), 1e-9)
-    ax.set_ylim(-0.03 * top, (1.18 if reference is None else 1.3) * top)
+    ax.set_ylim(-0.03 * top, 1.05 * top)
     ax.set_xlim(-0.6, len(categories) - 0.4)
     for edge in np.arange(len(categories) - 1) + 0.5:
         ax.axvline(edge, color=GREY, alpha=0.2, linewidth=0.8, zorder=0)
@@ -126,7 +126,7 @@ def shares(
         # One test per category, or one for each group but the reference.
         within = [0.0] if reference is None else [offset[group] for group in groups if group != reference]
         at = [i + x for i in range(len(categories)) for x in within]
-        write_tests(ax, tests, at, np.repeat(highest + 0.03 * top, len(within)).tolist(), turned=len(within) > 1)
+        write_tests(ax, tests, at, np.repeat(highest + 0.03 * top, len(within)).tolist())
         ax.set_title(f"{tests['test'].iloc[0]}, adjusted p", loc="right", fontsize=TICK)
     shown = shorten_together(categories)
     name_ticks(ax, dict(enumerate(shown)), together=have_room(ax, shown, range(len(shown))))

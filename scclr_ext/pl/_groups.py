@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from scclr_ext.pl._colors import category_colors
-from scclr_ext.pl._style import SMALL, TICK, have_room, ink, shorten_together
+from scclr_ext.pl._style import EM, SMALL, TICK, have_room, ink, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,12 +97,20 @@ def boxes(
     ax.margins(y=0.1)
 
 
-def write_tests(ax: Axes, tests: pd.DataFrame, at: Sequence[float], height: Sequence[float], *, turned: bool) -> None:
-    """Write corrected p-values at their places, in bold below 0.05."""
-    for p, x, y in zip(tests["p_adjusted"], at, height, strict=True):
+def write_tests(ax: Axes, tests: pd.DataFrame, at: Sequence[float], height: Sequence[float]) -> None:
+    """Write corrected p-values at their places, in bold below 0.05; turned where they would run into one another.
+
+    The panel is given room for those at the top.
+    """
+    shown = [p_text(p) for p in tests["p_adjusted"]]
+    turned = not have_room(ax, shown, at, font=SMALL)
+    points = 2 + SMALL * (EM * max(map(len, shown)) if turned else 1)
+    share = min(0.5, points / 72 * ax.figure.dpi / ax.get_window_extent().height)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, max(high, low + (max(height) - low) / (1 - share)))
+    for text, p, x, y in zip(shown, tests["p_adjusted"], at, height, strict=True):
         weight = "bold" if p < 0.05 else "normal"
-        text = ax.text(x, y, p_text(p), ha="center", va="bottom", fontsize=SMALL, fontweight=weight)
-        text.set_rotation(90 if turned else 0)
+        ax.text(x, y, text, ha="center", va="bottom", fontsize=SMALL, fontweight=weight, rotation=90 * turned)
 
 
 def name_ticks(ax: Axes, ticks: Mapping[float, str], *, together: bool) -> None:

@@ -154,8 +154,6 @@ def _write_tests(ax: Axes, tests: pd.DataFrame, groups: list[str], reference: st
     text = f"{tests['test'].iloc[0]} p {p_text(tests['p_adjusted'].iloc[0])}"
     if reference is not None:
         text = f"{tests['test'].iloc[0]}, adjusted p"
-        low, high = ax.get_ylim()
-        ax.set_ylim(low, high + 0.08 * (high - low))
         at = [i for i, group in enumerate(groups) if group != reference]
-        write_tests(ax, tests, at, [high] * len(at), turned=False)
+        write_tests(ax, tests, at, [ax.get_ylim()[1]] * len(at))
     ax.set_xlabel(text, fontsize=TICK)

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
+from sklearn import metrics
 from torch import Generator
 
 from scclr_ext.engine import neighbors as module
@@ -73,25 +74,41 @@ def blobs(n: int, groups: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     return (rng.normal(0, 4, size=(groups, 20))[group] + rng.normal(size=(n, 20))).astype(np.float32), group
 
 
-def test_among_many_cells_nearly_all_of_the_nearest(monkeypatch) -> None:
+@pytest.mark.parametrize(("wanted", "looked_up"), [(15, 3), (40, 8)])
+def test_of_many_cells_some_are_candidates_by_hand(monkeypatch, wanted, looked_up) -> None:
+    monkeypatch.setattr("scclr_ext.engine.neighbors._MANY_CELLS", 100)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._CANDIDATES", 24)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._FEWEST", 2)
+    rep = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
+    candidates = sample_of_each(np.zeros(120), 24, 7)
+    assert 5 < len(set(candidates) - set(range(24))) < 24, "a random part"
+    found = nearest_neighbors(rep, wanted, random_state=7)
+    for i, near in enumerate(lists(found)):
+        distance = np.linalg.norm(rep[candidates].astype(float) - rep[i], axis=1)
+        expected = candidates[np.argsort(distance)[: looked_up + 1]].tolist()
+        assert near == set(expected) - {i}
+    assert torch.equal(nearest_neighbors(rep, wanted, random_state=7).indices, found.indices)
+    assert not torch.equal(nearest_neighbors(rep, wanted, random_state=8).indices, found.indices)
+
+
+def test_the_nearest_candidates_are_as_near_as_the_wanted_number_of_all(monkeypatch) -> None:
     rep, _ = blobs(3000)
-    rep[:40] = rep[40]  # more cells at one place than neighbours are looked up
-    exact = lists(nearest_neighbors(rep, 15, 0))
-    monkeypatch.setattr("scclr_ext.engine.neighbors._EXACT_CELLS", 1000)
-    found = nearest_neighbors(rep, 15, random_state=2**40)
-    near = lists(found)
-    assert not any(i in others for i, others in enumerate(near))
-    assert min(map(len, near)) >= 14
-    assert np.mean([len(a & b) / 15 for a, b in zip(exact[41:], near[41:], strict=True)]) > 0.97
-    again = nearest_neighbors(rep, 15, random_state=2**40)
-    assert torch.equal(found.indices, again.indices)
-    assert torch.equal(found.indptr, again.indptr)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._MANY_CELLS", 2000)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._CANDIDATES", 600)
+    near = lists(nearest_neighbors(rep, 20, 0))
+    distance = metrics.pairwise_distances(rep)
+    farther = [(distance[i] < max(distance[i, j] for j in others)).sum() for i, others in enumerate(near)]
+    assert 20 < np.mean(farther) < 25, "one more is looked up, the cell itself or another"
 
 
-def test_many_cells_that_are_all_alike(monkeypatch) -> None:
-    monkeypatch.setattr("scclr_ext.engine.neighbors._EXACT_CELLS", 100)
+@pytest.mark.parametrize("candidates", [2, 200])
+def test_many_cells_that_are_all_alike(monkeypatch, candidates) -> None:
+    monkeypatch.setattr("scclr_ext.engine.neighbors._MANY_CELLS", 100)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._CANDIDATES", candidates)
+    monkeypatch.setattr("scclr_ext.engine.neighbors._FEWEST", candidates)
     found = lists(nearest_neighbors(np.zeros((400, 1), dtype=np.float32), 5, 0))
     assert not any(i in others for i, others in enumerate(found))
+    assert all(found)
 
 
 def test_of_many_cells_some_are_candidates_and_all_have_partners(monkeypatch) -> None:

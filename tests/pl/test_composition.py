@@ -134,6 +134,27 @@ def test_p_values_are_the_table(reference) -> None:
     assert tests["test"].iloc[0] in ax.get_title(loc="right")
 
 
+@pytest.mark.parametrize(
+    ("n_types", "reference", "turned"),
+    [(3, None, False), (3, "a", False), (30, None, False), (24, "a", True), (45, None, True)],
+)
+def test_p_values_do_not_run_into_one_another(n_types: int, reference: str | None, turned: bool) -> None:
+    rng = np.random.default_rng(0)
+    obs = pd.DataFrame({"t": rng.integers(n_types, size=6000).astype(str), "g": rng.choice(["a", "b", "c"], 6000)})
+    obs["d"] = obs["g"] + rng.choice(["1", "2", "3"], 6000)
+    adata = AnnData(obs=obs.set_axis(map(str, obs.index)))
+    figure = clr.pl.composition(adata, "t", "g", unit="d", reference=reference, return_fig=True)
+    figure.canvas.draw()
+    ax = figure.axes[1]
+    words = [text for text in ax.texts if text.get_text()]
+    assert len(words) == n_types * (1 if reference is None else 2)
+    boxes = sorted((word.get_window_extent() for word in words), key=lambda box: box.x0)
+    assert all(a.x1 < b.x0 or a.y1 < b.y0 or b.y1 < a.y0 for a, b in itertools.pairwise(boxes))
+    assert max(box.y1 for box in boxes) <= ax.get_window_extent().y1 + 1, "within the panel"
+    assert (words[0].get_rotation() > 0) == turned
+    plt.close(figure)
+
+
 def test_donors_in_all_groups_are_joined() -> None:
     axes = drawn(study(paired=True), unit="donor")
     joined = [line for line in axes[1].lines if len(line.get_xdata()) == 3]
