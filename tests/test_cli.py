@@ -13,7 +13,8 @@ import pytest
 
 import scclr_ext as clr
 from scclr_ext._demo import demo
-from scclr_ext.cli import _parser, main
+from scclr_ext._options import parser
+from scclr_ext.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust this embedding:UserWarning")
 
@@ -340,7 +341,7 @@ def test_two_processes_say_once_what_is_wrong(file, tmp_path) -> None:
 
 
 def test_the_second_process_of_a_demo_only_shares_the_training(file, tmp_path, capsys) -> None:
-    args = _parser().parse_args(["demo", str(file), "--out", str(tmp_path / "demo"), *QUICK])
+    args = parser().parse_args(["demo", str(file), "--out", str(tmp_path / "demo"), *QUICK])
     demo(args, first=False)
     assert not (tmp_path / "demo").exists()
     assert "cells" not in capsys.readouterr().out

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,51 +11,25 @@ from scclr_ext._anndata import check_random_state
 from scclr_ext.datasets._assemble import assemble
 from scclr_ext.datasets._blocks import Plan
 from scclr_ext.datasets._checks import at_least, fraction
-from scclr_ext.datasets._factors import bcv_factors, gene_means, lognormal_factors
-from scclr_ext.datasets._pbmc_atlas import (
-    CD14,
-    CELL_TYPES,
-    CONDITIONS,
-    MITOCHONDRIAL,
-    MITOCHONDRIAL_LEVEL,
-    OFF,
-    PROGRAMS,
-    RIBOSOMAL,
-    RIBOSOMAL_LEVEL,
-    Program,
+from scclr_ext.datasets._covid_profiles import (
+    TYPES,
+    choose_genes,
+    donor_profiles,
+    gene_table,
+    healthy_profiles,
+    ill_profiles,
 )
+from scclr_ext.datasets._factors import bcv_factors
+from scclr_ext.datasets._pbmc_atlas import CELL_TYPES, CONDITIONS, MITOCHONDRIAL
 from scclr_ext.datasets._random import generator
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
-_TYPES = tuple(CELL_TYPES)
-_GENES_PLACED = tuple(
-    dict.fromkeys(
-        (
-            *(gene for program in PROGRAMS.values() for gene in program.genes),
-            *(gene for cell_type in CELL_TYPES.values() for gene in cell_type.markers),
-            *RIBOSOMAL,
-            *MITOCHONDRIAL,
-        )
-    )
-)
 _DONOR_SHARES = 300.0
 """Concentration of the Dirichlet distribution of a donor's composition: the higher, the more alike the donors."""
-_DONOR_PROGRAM = 0.2
-"""Standard deviation, in doublings, of how strongly a donor shows a program."""
-_BACKGROUND = 1.0
-"""Mean level of the genes that were not placed by hand."""
 _POOR_LIBRARY, _POOR_MITOCHONDRIAL = 0.25, 8.0
-
-
-class _Genes(NamedTuple):
-    names: list[str]
-    where: dict[str, int]
-
-    def at(self, chosen: tuple[str, ...]) -> list[int]:
-        return [self.where[name] for name in chosen]
 
 
 def simulate_covid_pbmc(
@@ -147,12 +120,12 @@ def simulate_covid_pbmc(
     at_least(1, n_jobs=n_jobs)
     at_least(0.0, effect=effect, donor_effect=donor_effect)
     fraction(poor_quality=poor_quality)
-    genes = _choose_genes(n_genes)
+    genes = choose_genes(n_genes)
     condition_of_donor = _donors(n_donors, n_cells)
 
-    healthy = _profiles(genes, random_state)
-    by_condition = np.stack([_changed(healthy, genes, i, effect) for i in range(len(CONDITIONS))])
-    profiles = _donor_profiles(healthy, genes, condition_of_donor, effect, donor_effect, generator(random_state, 12))
+    healthy = healthy_profiles(genes, random_state)
+    by_condition = np.stack([ill_profiles(healthy, genes, i, effect) for i in range(len(CONDITIONS))])
+    profiles = donor_profiles(healthy, genes, condition_of_donor, effect, donor_effect, generator(random_state, 12))
     cells = _cells(n_cells, condition_of_donor, effect, poor_quality, generator(random_state, 13))
 
     poor = np.ones(n_genes)
@@ -160,7 +133,7 @@ def simulate_covid_pbmc(
     plan = Plan(
         states=profiles.reshape(-1, n_genes).astype(np.float32),
         batches=np.stack([np.ones(n_genes), poor]).astype(np.float32),
-        state=cells["donor"].to_numpy() * len(_TYPES) + cells["cell_type"].to_numpy(),
+        state=cells["donor"].to_numpy() * len(TYPES) + cells["cell_type"].to_numpy(),
         batch=cells["poor_quality"].to_numpy().astype(np.int64),
         library_size=cells["expected_library_size"].to_numpy().astype(np.float32),
         bcv_common=0.1,
@@ -170,7 +143,7 @@ def simulate_covid_pbmc(
     return assemble(
         plan,
         obs=_obs(cells, condition_of_donor),
-        var=_var(genes, by_condition),
+        var=gene_table(genes, by_condition),
         record={
             "model": "covid_pbmc",
             "n_cells": n_cells,
@@ -180,23 +153,12 @@ def simulate_covid_pbmc(
             "donor_effect": donor_effect,
             "poor_quality": poor_quality,
             "random_state": random_state,
-            "cell_types": np.array(_TYPES),
+            "cell_types": np.array(TYPES),
             "shares": dict(zip(CONDITIONS, _shares(effect), strict=True)),
         },
         chunk_size=2048,
         n_jobs=n_jobs,
     )
-
-
-def _choose_genes(n_genes: int) -> _Genes:
-    at_least(1, n_genes=n_genes)
-    background = files("scclr_ext.datasets").joinpath("_background_symbols.txt").read_text(encoding="utf-8").split()
-    most = len(_GENES_PLACED) + len(background)
-    if not len(_GENES_PLACED) <= n_genes <= most:
-        msg = f"`n_genes` must be from {len(_GENES_PLACED)} to {most}; found {n_genes}."
-        raise ValueError(msg)
-    names = [*_GENES_PLACED, *background[: n_genes - len(_GENES_PLACED)]]
-    return _Genes(names, {name: i for i, name in enumerate(names)})
 
 
 def _donors(n_donors: tuple[int, int, int], n_cells: int) -> NDArray[np.int64]:
@@ -222,72 +184,6 @@ def _shares(effect: float) -> NDArray[np.float64]:
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def _of(table: dict[str, float], key: str) -> float:
-    return table.get(key, table["*"])
-
-
-def _profiles(genes: _Genes, random_state: int) -> NDArray[np.float64]:
-    """Return the expression of each type in healthy donors, types by genes."""
-    n = len(genes.names)
-    background = gene_means(
-        n, generator(random_state, 10), shape=0.6, rate=0.3, out_prob=0.01, out_facloc=3.0, out_facscale=0.5
-    ).mean
-    background *= _BACKGROUND / background.mean()
-    rng = generator(random_state, 11)
-    lineages = {cell_type.lineage: _differ(n, rng, 0.10) for cell_type in CELL_TYPES.values()}
-    profiles = np.empty((len(_TYPES), n))
-    for row, (name, cell_type) in zip(profiles, CELL_TYPES.items(), strict=True):
-        row[:] = background * lineages[cell_type.lineage] * _differ(n, rng, 0.06)
-        row[genes.at(_GENES_PLACED)] = OFF
-        row[genes.at(RIBOSOMAL)] = _of(RIBOSOMAL_LEVEL, cell_type.lineage)
-        row[genes.at(MITOCHONDRIAL)] = MITOCHONDRIAL_LEVEL
-        for program in PROGRAMS.values():
-            row[genes.at(program.genes)] = [
-                _of(program.level, name) * program.levels.get(g, 1.0) for g in program.genes
-            ]
-        markers = tuple(cell_type.markers)
-        row[genes.at(markers)] = np.maximum(row[genes.at(markers)], list(cell_type.markers.values()))
-    return profiles
-
-
-def _differ(n: int, rng: np.random.Generator, prob: float) -> NDArray[np.float64]:
-    return lognormal_factors(n, rng, prob=prob, down_prob=0.5, loc=0.3, scale=0.5)
-
-
-def _log2fc(program: Program, cell_type: str, condition: int) -> float:
-    change = program.log2fc.get(cell_type, program.log2fc.get("*"))
-    return 0.0 if change is None or condition == 0 else change[condition - 1]
-
-
-def _changed(profiles: NDArray[np.float64], genes: _Genes, condition: int, effect: float) -> NDArray[np.float64]:
-    """Apply the programs of a condition to all types."""
-    changed = profiles.copy()
-    for row, name in zip(changed, _TYPES, strict=True):
-        for program in PROGRAMS.values():
-            row[genes.at(program.genes)] *= 2 ** (_log2fc(program, name, condition) * effect)
-    return changed
-
-
-def _donor_profiles(
-    healthy: NDArray[np.float64],
-    genes: _Genes,
-    condition_of_donor: NDArray[np.int64],
-    effect: float,
-    donor_effect: float,
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Return the expression of each type in each donor, of shape ``(donors, types, genes)``."""
-    profiles = []
-    for condition in condition_of_donor:
-        profile = _changed(healthy, genes, condition, effect)
-        profile *= np.exp(rng.normal(0, donor_effect, profile.shape[1]))
-        scatter = rng.normal(0, _DONOR_PROGRAM, len(PROGRAMS)) * (donor_effect > 0)
-        for program, doublings in zip(PROGRAMS.values(), scatter, strict=True):
-            profile[:, genes.at(program.genes)] *= 2**doublings
-        profiles.append(profile)
-    return np.stack(profiles)
-
-
 def _cells(
     n_cells: int, condition_of_donor: NDArray[np.int64], effect: float, poor_quality: float, rng: np.random.Generator
 ) -> pd.DataFrame:
@@ -311,34 +207,10 @@ def _obs(cells: pd.DataFrame, condition_of_donor: NDArray[np.int64]) -> pd.DataF
     donors = [f"{CONDITIONS[c][0].upper()}{n}" for c, n in zip(condition_of_donor, number, strict=True)]
     return pd.DataFrame(
         {
-            "cell_type": pd.Categorical.from_codes(cells["cell_type"], categories=list(_TYPES)),
+            "cell_type": pd.Categorical.from_codes(cells["cell_type"], categories=list(TYPES)),
             "donor": pd.Categorical.from_codes(cells["donor"], categories=donors),
             "condition": pd.Categorical.from_codes(condition_of_donor[cells["donor"]], categories=list(CONDITIONS)),
             "poor_quality": cells["poor_quality"].to_numpy(),
             "expected_library_size": cells["expected_library_size"].to_numpy(),
         }
     ).set_axis([f"cell{i}" for i in range(len(cells))])
-
-
-def _var(genes: _Genes, by_condition: NDArray[np.float64]) -> pd.DataFrame:
-    program = pd.Series("background", index=genes.names)
-    program[list(RIBOSOMAL)] = "ribosomal"
-    program[list(MITOCHONDRIAL)] = "mitochondrial"
-    marker_of: dict[str, list[str]] = {}
-    for name, cell_type in CELL_TYPES.items():
-        for gene in cell_type.markers:
-            marker_of.setdefault(gene, []).append(name)
-            program[gene] = "marker"
-    for name, members in PROGRAMS.items():
-        program[list(members.genes)] = name
-    share = by_condition[:, _TYPES.index(CD14)]
-    share = share / share.sum(axis=1, keepdims=True)
-    return pd.DataFrame(
-        {
-            "program": pd.Categorical(program),
-            "marker_of": ["; ".join(marker_of.get(gene, [])) for gene in genes.names],
-            "cd14_log2fc_moderate": np.log2(share[1] / share[0]),
-            "cd14_log2fc_severe": np.log2(share[2] / share[0]),
-        },
-        index=genes.names,
-    )

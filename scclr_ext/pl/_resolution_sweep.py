@@ -7,7 +7,7 @@ from anndata import AnnData
 
 from scclr_ext._keys import CLUSTERS_OBS
 from scclr_ext.get._sweep_record import read_sweep
-from scclr_ext.pl import _sweep_panels
+from scclr_ext.pl import _sweep_panels, _sweep_river
 from scclr_ext.pl._colors import category_colors
 from scclr_ext.pl._layout import finish, host_for
 
@@ -128,7 +128,7 @@ def resolution_sweep(
         _sweep_panels.numbers(axes["numbers"], sweep)
     _sweep_panels.criteria(axes["criteria"], sweep)
     _sweep_panels.agreement(axes["agreement"], sweep)
-    _sweep_panels.river(axes["river"], sweep, colors)
+    _sweep_river.river(axes["river"], sweep, colors)
     # The mosaic is in no order that is promised: what comes back is a list.
     return finish([axes[name] for name in ("verdict", *curves, "river")], show=show, return_fig=return_fig)
 

@@ -1,4 +1,4 @@
-"""The panels of `pl.resolution_sweep`: a table in, marks on an Axes."""
+"""The panels of `pl.resolution_sweep` but the last: a table in, marks on an Axes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ import numpy as np
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from scclr_ext.pl import _river
 from scclr_ext.pl._colors import BLUE, GREY, LIGHT_GREY, VERMILLION
-from scclr_ext.pl._style import EM, LABEL, LEGEND, SMALL, TICK, TITLE, dress, ink, note, width_of
-from scclr_ext.pl._sweep_columns import THINNEST, column_colors, sweep_columns
+from scclr_ext.pl._style import EM, LABEL, LEGEND, SMALL, TITLE, dress, ink, note, width_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from matplotlib.axes import Axes
 
     from scclr_ext.get._sweep_record import Sweep
@@ -29,12 +25,9 @@ _CRITERIA = {
     "modularity": ("modularity", "#56B4E9", "--", "^"),
     "score": ("score", "", "-", ""),
 }
-_NAMES = {"resolution": "resolution", "n_clusters": "number of clusters"}
+AXIS_NAMES = {"resolution": "resolution", "n_clusters": "number of clusters"}
 _MANY_TICKS = 60
 """Ratio of the highest to the lowest resolution above which each decade has two ticks instead of three."""
-_BAR, _CHOSEN_BAR = 0.16, 0.24
-_GAPS = 0.35
-"""Gaps between the bars of the tallest column, all together, as a share of the cells."""
 
 
 def verdict(ax: Axes, sweep: Sweep) -> None:
@@ -46,7 +39,7 @@ def verdict(ax: Axes, sweep: Sweep) -> None:
     else:
         text = f"{choice.n_clusters} clusters"
         if sweep.axis == "resolution":
-            text += f", at resolution {_short(_tried(sweep)[choice.index])}"
+            text += f", at resolution {short(tried(sweep)[choice.index])}"
     ax.text(0, 0.5, text, fontsize=TITLE + 2, fontweight="bold", color=VERMILLION, va="center")
     parts = {"expected ARI": choice.expected_ari, "stability": choice.stability}
     parts = {name: value for name, value in parts.items() if np.isfinite(value)}
@@ -85,7 +78,7 @@ def numbers(ax: Axes, sweep: Sweep) -> None:
 
 def criteria(ax: Axes, sweep: Sweep) -> None:
     """Draw the criteria, each from its lowest to its highest value."""
-    dress(ax, "Criteria, each scaled to 0 to 1", xlabel=_NAMES[sweep.axis])
+    dress(ax, "Criteria, each scaled to 0 to 1", xlabel=AXIS_NAMES[sweep.axis])
     for column, (label, color, dashes, marker) in _CRITERIA.items():
         if column not in sweep.table or not sweep.table[column].notna().any():
             continue
@@ -95,7 +88,7 @@ def criteria(ax: Axes, sweep: Sweep) -> None:
         scaled = (values - low) / (high - low) if high > low else values - low
         width = 2.2 if column == "score" else 1.1
         ax.plot(
-            _tried(sweep),
+            tried(sweep),
             scaled,
             color=color or ink(),
             linestyle=dashes,
@@ -111,12 +104,12 @@ def criteria(ax: Axes, sweep: Sweep) -> None:
 
 def agreement(ax: Axes, sweep: Sweep) -> None:
     """Draw the weight of each candidate as a bar, and the agreement to expect of it as a curve."""
-    dress(ax, "Weight and expected ARI", xlabel=_NAMES[sweep.axis])
+    dress(ax, "Weight and expected ARI", xlabel=AXIS_NAMES[sweep.axis])
     table = sweep.table
     if "expected_ari" not in table or not table["expected_ari"].notna().any():
         note(ax, "no candidate's clusters\nare separated")
         return
-    x = _tried(sweep)
+    x = tried(sweep)
     edges = _edges(x)
     chosen = np.arange(len(table)) == sweep.choice.index
     ax.bar(
@@ -137,86 +130,20 @@ def agreement(ax: Axes, sweep: Sweep) -> None:
     ax.legend(handles, ["expected ARI", "weight"], fontsize=SMALL, loc="best", **LEGEND)
 
 
-def river(ax: Axes, sweep: Sweep, cluster_colors: Mapping[str, str]) -> None:
-    """Draw how cells move from each resolution to the next."""
-    dress(ax, f"Where cells go as the {_NAMES[sweep.axis]} rises")
-    if len(sweep.table) < 2:
-        note(ax, f"a single {_NAMES[sweep.axis]} was tried:\nthere is nothing to compare it with")
-        return
-    columns = sweep_columns(sweep)
-    colors = column_colors(columns, cluster_colors)
-    sizes, bands = columns.river
-    n_cells = int(sizes[0].sum())
-    orders = _river.untangle(columns.river, [False] * len(sizes))
-    gap = _GAPS * n_cells / max(20, *map(len, sizes))
-    starts = _river.stack(sizes, orders, gap=gap)
-    half = [(_CHOSEN_BAR if c == columns.chosen else _BAR) / 2 for c in range(len(sizes))]
-    if columns.chosen >= 0:
-        ax.axvspan(columns.chosen - 0.3, columns.chosen + 0.3, color=VERMILLION, alpha=0.1, linewidth=0, zorder=0)
-    for c, rows in enumerate(bands):
-        # The end that is nearer to the choice gives the colour: bars on the left are seen to hold chosen clusters.
-        end, of = ("source", c) if 0 <= columns.chosen <= c else ("target", c + 1)
-        _river.draw_bands(
-            ax,
-            (c + half[c], c + 1 - half[c + 1]),
-            (starts[c], starts[c + 1]),
-            rows,
-            [colors[of][bar] for bar in rows[end]],
-            # A small bar would hang in the air without its largest bands.
-            rows["n_cells"].to_numpy() >= np.minimum(THINNEST * n_cells, _river.smaller_bar(rows) / 2),
-        )
-    for c in range(len(sizes)):
-        _river.draw_bars(ax, c, 2 * half[c], sizes[c], starts[c], colors[c])
-    _river.frame(ax, starts, sizes)
-    ax.set_xlim(-0.5, len(sizes) - 0.5)
-    _name_columns(ax, sweep, columns.spans, columns.chosen, [len(of_column) for of_column in sizes])
-    if columns.chosen >= 0:
-        _name_bars(ax, columns.chosen, sizes[columns.chosen], starts[columns.chosen], list(cluster_colors))
-
-
-def _name_columns(ax: Axes, sweep: Sweep, spans: list[tuple[int, int]], chosen: int, counts: list[int]) -> None:
-    tried = _tried(sweep)
-    names = [_short(tried[a]) + (f"\nto {_short(tried[b])}" if b > a else "") for a, b in spans]
-    small = SMALL if len(spans) > 14 else TICK
-    ax.set_xticks(range(len(spans)), names, fontsize=small)
-    labels = ax.get_xticklabels()[max(chosen, 0) : chosen + 1]
-    words = _NAMES[sweep.axis]
-    if sweep.axis == "resolution":
-        above = ax.secondary_xaxis("top")
-        above.set_xticks(range(len(spans)), [str(count) for count in counts], fontsize=TICK)
-        above.tick_params(length=0, pad=1)
-        above.spines[:].set_visible(False)
-        labels += above.get_xticklabels()[max(chosen, 0) : chosen + 1]
-        words += " (above: number of clusters); resolutions between which few cells move share a column"
-    ax.set_xlabel(words, fontsize=TICK)
-    for label in labels:
-        label.set_color(VERMILLION)
-        label.set_fontweight("bold")
-
-
-def _name_bars(ax: Axes, x: int, sizes: np.ndarray, starts: np.ndarray, names: list[str]) -> None:
-    low, high = sorted(ax.get_ylim())
-    for size, start, name in zip(sizes, starts, names, strict=True):
-        if size > 0.022 * (high - low):
-            ax.text(
-                x + _CHOSEN_BAR / 2 + 0.03, start + size / 2, name, ha="left", va="center", fontsize=SMALL, zorder=3
-            )
-
-
 def _along_sweep(ax: Axes, sweep: Sweep) -> None:
-    tried = _tried(sweep)
+    values = tried(sweep)
     ax.set_xscale("log")
-    edges = _edges(tried)
+    edges = _edges(values)
     ax.set_xlim(edges[0], edges[-1])
     wide = edges[-1] / edges[0] > _MANY_TICKS
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0) if wide else (1.0, 2.0, 5.0), numticks=12))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     if sweep.choice.index >= 0:
-        ax.axvline(tried[sweep.choice.index], color=VERMILLION, linestyle="--", linewidth=1, zorder=0)
+        ax.axvline(values[sweep.choice.index], color=VERMILLION, linestyle="--", linewidth=1, zorder=0)
 
 
-def _tried(sweep: Sweep) -> np.ndarray:
+def tried(sweep: Sweep) -> np.ndarray:
     return sweep.table[sweep.axis].to_numpy(dtype=float)
 
 
@@ -231,5 +158,5 @@ def _edges(tried: np.ndarray) -> np.ndarray:
     return np.exp(np.concatenate([ends[:1], middles, ends[1:]]))
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     return f"{value:.2g}"

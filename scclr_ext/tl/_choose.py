@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.metrics.pairwise import cosine_distances
 
-from scclr_ext.metrics import calinski_harabasz, silhouette
-from scclr_ext.tl._separation import separation
+from scclr_ext.tl._criteria import Criteria
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 # Set once on all labelled sets at hand together; the result is flat around them (docs/clusters.md).
 _POWER = 0.3
 SHARPNESS = 0.05
-_WORST_CELLS = 0.1
 _LOWEST_SEPARATION = 0.5
 
 _CURVE_CELLS = 2_000
@@ -124,11 +121,8 @@ def choose_partition(
     if batches is not None and _mixing(graph, batches) < _MIXED:
         batches = None  # the embedding keeps batches apart altogether: within one there is nothing to compare
     sample = rng.choice(len(rep), min(len(rep), _CURVE_CELLS), replace=False)
-    apart = cosine_distances(rep[sample])
-    cache: dict[tuple[tuple[int, int, int], ...], float] = {}
-    table = pd.DataFrame(
-        [_criteria(rep, graph, labels, batches, sample, apart, random_state, cache) for labels in partitions]
-    )
+    criteria = Criteria(rep, graph, batches, sample, random_state)
+    table = pd.DataFrame([criteria.of(labels) for labels in partitions])
     table["score"] = table["modularity"].clip(lower=0) * table["separation_q10"].clip(lower=0) ** _POWER
     valid = ((table["n_clusters"] > 1) & (table["separation"] >= _LOWEST_SEPARATION)).to_numpy()
     if not valid.any():
@@ -150,70 +144,6 @@ def choose_partition(
         margin=float(score[like].max() - score[rival]) if unlike.any() else float("inf"),
         runner_up=int(table["n_clusters"].iloc[rival]) if unlike.any() else 0,
     )
-
-
-def _criteria(
-    rep: np.ndarray,
-    graph: sparse.csr_matrix,
-    labels: NDArray[np.int64],
-    batches: NDArray[np.int64] | None,
-    sample: NDArray[np.int64],
-    apart: np.ndarray,
-    random_state: int,
-    cache: dict[tuple[tuple[int, int, int], ...], float],
-) -> dict[str, float]:
-    n, k = len(labels), int(labels.max()) + 1
-    member = sparse.csr_matrix((np.ones(n, dtype=np.float32), (np.arange(n), labels)), shape=(n, k))
-    edges = np.asarray((member.T @ graph @ member).todense(), dtype=np.float64)
-    degree = edges.sum(axis=1) / max(edges.sum(), 1e-12)
-    sizes = np.bincount(labels, minlength=k)
-    depth = _separations(rep, labels, member, edges, sizes, batches, random_state, cache)
-    known = ~np.isnan(depth)
-    order = np.argsort(depth[known])
-    share = sizes[known][order] / max(1, sizes[known].sum())
-    depth = depth[known][order]
-    some = labels[sample]
-    curves = 1 < len(np.unique(some)) < len(some)
-    return {
-        "n_clusters": k,
-        "modularity": float(np.trace(edges) / max(edges.sum(), 1e-12) - degree @ degree),
-        "separation": float(share @ depth) if known.any() else 0.0,
-        "separation_q10": float(depth[np.searchsorted(np.cumsum(share), _WORST_CELLS)]) if known.any() else 0.0,
-        "calinski_harabasz": calinski_harabasz(rep[sample], some) if curves else np.nan,
-        "silhouette": silhouette(apart, some, metric="precomputed") if curves else np.nan,
-    }
-
-
-def _separations(
-    rep: np.ndarray,
-    labels: NDArray[np.int64],
-    member: sparse.csr_matrix,
-    edges: np.ndarray,
-    sizes: NDArray[np.int64],
-    batches: NDArray[np.int64] | None,
-    random_state: int,
-    cache: dict[tuple[tuple[int, int, int], ...], float],
-) -> np.ndarray:
-    """Smallest separation of each cluster from its nearest ones; NaN for clusters too small to tell."""
-    depth = np.full(len(sizes), np.nan)
-    large = np.flatnonzero(sizes >= max(5, 0.003 * len(labels)))
-    if len(large) < 2:
-        return depth
-    centroids = np.asarray(member.T @ rep) / sizes[:, None]
-    cells = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
-    names = [(len(c), int(c[0]), int(c.sum())) for c in cells]  # the same cells recur over resolutions
-    for j in large:
-        others = large[large != j]
-        distance = ((centroids[others] - centroids[j]) ** 2).sum(axis=1)
-        by_edges, by_distance = np.argsort(-edges[j, others], kind="stable"), np.argsort(distance, kind="stable")
-        for i in sorted({*others[by_edges[:2]], *others[by_distance[:2]]}):
-            low, high = (j, i) if names[j] <= names[i] else (i, j)
-            key = (names[low], names[high])
-            if key not in cache:
-                rng = np.random.default_rng(random_state)
-                cache[key] = separation(rep, cells[low], cells[high], rng, batches)
-            depth[j] = np.nanmin([depth[j], cache[key]])
-    return depth
 
 
 def _agreement(partitions: Sequence[NDArray[np.int64]], sample: NDArray[np.int64]) -> np.ndarray:

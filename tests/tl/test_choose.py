@@ -120,7 +120,7 @@ def test_separations_by_hand(monkeypatch) -> None:
         asked.append(cells)
         return valleys.get(cells, 1.0)
 
-    monkeypatch.setattr(module, "separation", given)
+    monkeypatch.setattr("scclr_ext.tl._criteria.separation", given)
     row = choose_partition(rep, knn(rep), [truth]).table.iloc[0]
     # Each counts with its shallowest valley; the cluster of two cells is too small to tell.
     assert row["separation"] == pytest.approx((40 * 0.9 + 30 * 0.6 + 20 * 0.2 + 8 * 0.2) / 98)
@@ -140,7 +140,7 @@ def test_the_worst_tenth_of_the_cells_does_not_count(monkeypatch, n_bad, expecte
     truth = np.repeat(np.arange(4), [n_bad // 2, n_bad - n_bad // 2, 100, 100 - n_bad])
     rep = np.array([0.0, 1.0, 100.0, 130.0])[truth][:, None] + np.random.default_rng(0).normal(size=(200, 1)) * 0.01
     monkeypatch.setattr(
-        module, "separation", lambda rep, a, b, *_: 0.3 if {truth[a[0]], truth[b[0]]} == {0, 1} else 1.0
+        "scclr_ext.tl._criteria.separation", lambda rep, a, b, *_: 0.3 if {truth[a[0]], truth[b[0]]} == {0, 1} else 1.0
     )
     row = choose_partition(rep, knn(rep, 3), [truth]).table.iloc[0]
     assert row["separation_q10"] == expected
@@ -158,7 +158,7 @@ def test_neighbours_are_those_by_edges_too(monkeypatch) -> None:
         asked.add(frozenset([truth[first[0]], truth[second[0]]]))
         return 1.0
 
-    monkeypatch.setattr(module, "separation", given)
+    monkeypatch.setattr("scclr_ext.tl._criteria.separation", given)
     choose_partition(rep, graph.tocsr(), [truth])
     assert asked >= {frozenset([i, i + 1]) for i in range(4)} | {frozenset([0, 4])}
 
@@ -171,7 +171,7 @@ def test_the_same_pair_of_clusters_is_measured_once_over_all_candidates(monkeypa
         pairs.append(frozenset([tuple(first), tuple(second)]))
         return 1.0
 
-    monkeypatch.setattr(module, "separation", remember)
+    monkeypatch.setattr("scclr_ext.tl._criteria.separation", remember)
     once = choose_partition(rep, knn(rep), [truth])
     assert len(pairs) == len(set(pairs))
     n_pairs = len(pairs)
@@ -223,13 +223,13 @@ def test_a_plateau_wins_over_a_spike(monkeypatch) -> None:
     near = truth.copy()
     near[np.flatnonzero(truth == 0)[0]] = 1
     partitions = [merged(truth, 0, 1), truth, near, near]
-    real = module._criteria
+    real = module.Criteria.of
 
-    def scored(*args):
-        row = real(*args)
+    def scored(criteria, labels):
+        row = real(criteria, labels)
         return row | {"modularity": 0.62 if row["n_clusters"] == 3 else 0.60, "separation": 1, "separation_q10": 1}
 
-    monkeypatch.setattr(module, "_criteria", scored)
+    monkeypatch.setattr(module.Criteria, "of", scored)
     choice = choose_partition(rep, knn(rep), partitions)
     assert choice.table["score"].argmax() == 0
     assert choice.n_clusters == 4
