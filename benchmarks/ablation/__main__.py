@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from unittest.mock import patch
 
 import pandas as pd
 from sklearn.cluster import KMeans
@@ -18,6 +19,7 @@ from benchmarks.ablation.variants import CHOSEN, VARIANTS
 from benchmarks.quality import sets
 from benchmarks.quality.methods import pca
 from scclr_ext import metrics
+from scclr_ext.engine import neighbors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +95,11 @@ def _embed(adata: AnnData, job: Job) -> np.ndarray:
     if config is None:
         return pca(adata, job.seed, batch_key)
     clr.pp.contrastive_preprocess(adata, "scclr", batch_key=batch_key)
-    clr.tl.contrastive_embed(adata, config, batch_key=batch_key, random_state=job.seed, device="cpu", progress=False)
+    few = {} if variant.candidates is None else {"_MANY_CELLS": 0, "_CANDIDATES": int(variant.candidates * adata.n_obs)}
+    with patch.dict(vars(neighbors), few):
+        clr.tl.contrastive_embed(
+            adata, config, batch_key=batch_key, random_state=job.seed, device="cpu", progress=False
+        )
     return adata.obsm["X_clr"][:, config.embedding_dim if variant.linear else 0 :]
 
 

@@ -16,6 +16,8 @@ class Variant(NamedTuple):
     batch: bool = True
     linear: bool = False
     """Keep only what stands beside the learned dimensions."""
+    candidates: float | None = None
+    """Look neighbours up among this share of the cells, as is done where there are many."""
 
 
 _BASE = ScclrConfig()
@@ -28,6 +30,7 @@ VARIANTS: dict[str, Variant] = {
     "no head": Variant(replace(_BASE, head=())),
     "no neighbours as positives": Variant(replace(_BASE, neighbor_probability=0.0), batch=False),
     "components count alike": Variant(replace(_BASE, signal_neighbors=False), batch=False),
+    "neighbours among a fifth of the cells": Variant(_BASE, candidates=0.2),
     "random start": Variant(replace(_BASE, start_from_pca=False)),
     "no positives across batches": Variant(replace(_BASE, cross_batch_probability=0.0), plain=False),
     "300 steps": Variant(replace(_BASE, steps=300)),
@@ -47,6 +50,7 @@ CHOSEN = (
     "no head",
     "no neighbours as positives",
     "components count alike",
+    "neighbours among a fifth of the cells",
     "random start",
     "no positives across batches",
 )
