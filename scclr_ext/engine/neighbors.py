@@ -73,7 +73,7 @@ def nearest_neighbors(rep: np.ndarray, n_neighbors: int, random_state: int) -> N
     if n <= _MANY_CELLS:
         return Neighbors.from_matrix(NearestNeighbors(n_neighbors=k).fit(rep).kneighbors_graph())
     candidates = sample_of_each(np.zeros(n, dtype=np.int64), _CANDIDATES, random_state)
-    k = max(_FEWEST_NEIGHBORS, round(k * len(candidates) / n))
+    k = min(k, max(_FEWEST_NEIGHBORS, round(k * len(candidates) / n)))
     search = NearestNeighbors(n_neighbors=min(k + 1, len(candidates))).fit(rep[candidates])
     found = candidates[search.kneighbors(rep, return_distance=False)]
     others = found != np.arange(n)[:, None]

@@ -74,7 +74,7 @@ def blobs(n: int, groups: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     return (rng.normal(0, 4, size=(groups, 20))[group] + rng.normal(size=(n, 20))).astype(np.float32), group
 
 
-@pytest.mark.parametrize(("wanted", "looked_up"), [(15, 3), (40, 8)])
+@pytest.mark.parametrize(("wanted", "looked_up"), [(1, 1), (15, 3), (40, 8)])
 def test_of_many_cells_some_are_candidates_by_hand(monkeypatch, wanted, looked_up) -> None:
     monkeypatch.setattr("scclr_ext.engine.neighbors._MANY_CELLS", 100)
     monkeypatch.setattr("scclr_ext.engine.neighbors._CANDIDATES", 24)
