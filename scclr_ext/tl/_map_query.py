@@ -7,7 +7,6 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
@@ -18,6 +17,7 @@ from scclr_ext._settings import report
 from scclr_ext.io._get_model import get_model
 from scclr_ext.io._reference import reference_of
 from scclr_ext.tl._map_input import read_query
+from scclr_ext.tl._map_record import colors_of, columns_of, record_of
 from scclr_ext.tl._shift import shift_batches
 from scclr_ext.tl._transfer import assess
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from scclr_ext.io import Model, Reference
-    from scclr_ext.tl._map_input import QueryInput
-    from scclr_ext.tl._transfer import Assessment
 
 _MOST = 0.5
 """Where more of the query is novel, something is wrong with all of it."""
@@ -192,9 +190,9 @@ def map_query(
         found = assess(cells, rep, n_neighbors=n_neighbors, quantile=novelty_quantile, rng=rng).without(query.empty)
         _warn_if_apart(found.novelty)
 
-    columns = _columns(found, cells, keys)
-    colors = _colors(reference, cells)
-    record = _record(model, query, found, labels=cells.column if cells else "", n_neighbors=n_neighbors)
+    columns = columns_of(found, cells, keys)
+    colors = colors_of(reference, cells)
+    record = record_of(model, query, found, labels=cells.column if cells else "", n_neighbors=n_neighbors)
     record["params"] |= {"batch_key": batch_key or "", "n_pairs": np.array(n_pairs, dtype=np.int64)}
     stale = set()
     if is_record(adata.uns.get(keys.uns), MAPPING):  # an earlier one, whose columns are not of this embedding
@@ -269,37 +267,3 @@ def _warn_if_apart(novelty: np.ndarray) -> None:
             UserWarning,
             stacklevel=3,
         )
-
-
-def _columns(found: Assessment | None, cells: Reference | None, keys: _keys.MappingKeys) -> dict[str, Any]:
-    if found is None or cells is None:
-        return {}
-    columns: dict[str, Any] = {}
-    if found.codes is not None:
-        columns[keys.label] = pd.Categorical.from_codes(found.codes, categories=list(cells.labels))
-        columns[keys.confidence] = found.confidence
-    return columns | {keys.novelty: found.novelty, keys.novel: found.novel}
-
-
-def _colors(reference: Any, cells: Reference | None) -> Any:
-    colors = getattr(reference, "uns", {}).get(f"{cells.column}_colors") if cells is not None else None
-    return list(colors) if colors is not None and cells is not None and len(colors) == len(cells.labels) else None
-
-
-def _record(
-    model: Model, query: QueryInput, found: Assessment | None, *, labels: str, n_neighbors: int
-) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "params": {
-            "method": model.method,
-            "labels": labels,
-            "n_neighbors": n_neighbors,
-            "n_genes": len(model.genes),
-            "n_shared": len(query.places),
-            "n_empty": int(query.empty.sum()),
-            "units": query.units,
-            "target_sum": query.rescaled,
-        },
-        "missing_genes": query.missing.astype(str),
-    }
-    return record if found is None else record | {"held_out": found.held_out}

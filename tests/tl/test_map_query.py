@@ -602,7 +602,7 @@ def test_a_reference_whose_embedding_is_another(query, reference) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-@pytest.mark.parametrize("stage", ["read_query", "assess", "_record"])
+@pytest.mark.parametrize("stage", ["read_query", "assess", "record_of"])
 def test_interrupted_and_untouched(query, reference, monkeypatch, stage, error) -> None:
     def fail(*args: object, **options: object) -> None:
         raise error
