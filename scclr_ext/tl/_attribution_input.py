@@ -1,9 +1,9 @@
-"""The cells that attributions are computed from: which, compared with what, and along which direction."""
+"""The cells that attributions are computed from, and along which direction."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,58 +16,15 @@ from scclr_ext.io._get_model import get_model
 from scclr_ext.tl._model_input import read_model_input
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from scclr_ext.engine.methods import Method
     from scclr_ext.engine.source import Source
+    from scclr_ext.tl._contrasts import Contrast
 
 _CHUNK = 1024
-
-
-class Contrast(NamedTuple):
-    """One group and the groups it is compared with, as codes; with none, all cells with their average."""
-
-    name: str
-    group: int
-    reference: tuple[int, ...]
-
-
-def contrasts(labels: pd.Categorical, groups: Sequence[str] | None, reference: str) -> list[Contrast]:
-    """List what is to be compared with what.
-
-    Raises
-    ------
-    KeyError
-        Where a group is not there.
-    ValueError
-        Where nothing is left to compare.
-    """
-    known = list(labels.categories)
-    if len(known) == 1:
-        return [Contrast(known[0], 0, ())]
-    asked = known if groups is None else [groups] if isinstance(groups, str) else list(groups)
-    for name, argument in [*((group, "groups") for group in asked), (reference, "reference")]:
-        if name not in known and not (argument == "reference" and name == "rest"):
-            listed = ", ".join(map(repr, known[:10]))
-            msg = f"`{argument}` names {name!r}, which is no group; choose from {listed}."
-            raise KeyError(msg)
-    chosen = [group for group in asked if group != reference]
-    if not chosen:
-        msg = f"`groups` names nothing but the reference ({reference!r}); add a group to compare with it."
-        raise ValueError(msg)
-    everything = range(len(known))
-    return [
-        Contrast(
-            group,
-            code := known.index(group),
-            tuple(c for c in everything if c != code) if reference == "rest" else (known.index(reference),),
-        )
-        for group in chosen
-    ]
 
 
 @dataclass(frozen=True, eq=False)

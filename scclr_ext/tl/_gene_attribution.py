@@ -19,7 +19,8 @@ from scclr_ext._categories import by_name, categories_of
 from scclr_ext._docs import ADATA, COPY, doc_params
 from scclr_ext._records import ATTRIBUTION, check_free
 from scclr_ext._settings import report, settings
-from scclr_ext.tl._attribution_input import Contrast, contrasts, read_cells
+from scclr_ext.tl._attribution_input import read_cells
+from scclr_ext.tl._contrasts import Contrast, contrasts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
