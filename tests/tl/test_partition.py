@@ -86,6 +86,26 @@ def test_leiden_is_scanpy_s(pair_graph, resolution) -> None:
     assert leiden(as_igraph(pair_graph), resolution, 3).tolist() == expected
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(enabled) -> None:
+    graph = knn_graph(np.random.default_rng(0).normal(size=(3000, 4)))
+    looks: list[dict] = []
+    count = lambda phase, info: looks.append(info)  # noqa: E731
+    (gc.enable if enabled else gc.disable)()
+    gc.callbacks.append(count)
+    try:
+        found = as_igraph(graph)
+        assert gc.isenabled() == enabled
+        with pytest.raises(AttributeError):
+            as_igraph(None)
+        assert gc.isenabled() == enabled
+    finally:
+        gc.callbacks.remove(count)
+        gc.enable()
+    assert found.ecount() == graph.nnz
+    assert len(looks) < 4, "igraph makes a tuple per edge, and 700 of them call the collector"
+
+
 def test_louvain_is_a_partition_of_high_modularity(pair_graph) -> None:
     labels = louvain(pair_graph, 1.0, 0)
     n = pair_graph.shape[0]
