@@ -103,8 +103,8 @@ def contrastive_cluster(
     cluster and its neighbours (to the power 0.3, reached by all but a tenth of the cells), which asks for no more than
     there are. Chosen is the candidate with the highest mean agreement with all candidates, weighted by their scores.
     How sure the choice is, is the geometric mean of that agreement, of the agreement with clusterings of 80 % of the
-    cells, and of the separation. Above 20 000 cells all this is done on a random sample of that size, and the other
-    cells join the cluster of most of their nearest neighbours in the sample.
+    cells, and of the separation. Above 20 000 cells all this is done on a random sample of that size, whose clusters
+    then spread along the neighbour graph of all cells (label propagation, Zhu and Ghahramani 2002).
 
     Examples
     --------

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neighbors import KNeighborsClassifier
 
 from scclr_ext.metrics import adjusted_rand_index
 from scclr_ext.tl._choose import SHARPNESS, choose_partition
 from scclr_ext.tl._graph import neighbor_graph
 from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
+from scclr_ext.tl._spread import spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _RESOLUTIONS = np.geomspace(0.02, 3.0, 20)
 _NUMBERS = (*range(2, 16), 18, 21, 25, 30)
 _MANY_CELLS = 20_000
-"""With more cells, candidates are made and compared on a sample of this many; the rest join by their neighbours."""
+"""With more cells, candidates are made and compared on a sample of this many; the rest join along the graph."""
 _DRAWS, _SHARE = 3, 0.8
 _SHARPNESS_OF_NUMBERS = 0.01
 
@@ -64,7 +64,7 @@ def sweep(
     cells = None
     if len(rep) > _MANY_CELLS:
         cells = np.sort(np.random.default_rng(random_state).choice(len(rep), _MANY_CELLS, replace=False))
-        all_cells, rep = rep, rep[cells]
+        all_cells, everything, rep = rep, graph, rep[cells]
         graph = neighbor_graph(rep, "X", n_neighbors, random_state).obsp["connectivities"]
         batches = None if batches is None else batches[cells]
 
@@ -82,12 +82,7 @@ def sweep(
         choice = replace(choice, stability=stable)
     labels = partitions[choice.index] if choice.index >= 0 else np.zeros(len(rep), dtype=np.int64)
     if cells is not None and choice.index >= 0:
-        # Every cell takes the label of most of its neighbours in the sample; the sample's own keep theirs.
-        others = np.setdiff1d(np.arange(len(all_cells)), cells)
-        joined = np.empty(len(all_cells), dtype=labels.dtype)
-        joined[cells] = labels
-        joined[others] = KNeighborsClassifier(n_neighbors).fit(rep, labels).predict(all_cells[others])
-        labels = joined
+        labels = spread(all_cells, everything, cells, labels, n_neighbors)
     elif cells is not None:
         labels = np.zeros(len(all_cells), dtype=np.int64)
     table = {column: choice.table[column].to_numpy() for column in choice.table}
