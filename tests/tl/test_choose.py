@@ -147,6 +147,21 @@ def test_the_worst_tenth_of_the_cells_does_not_count(monkeypatch, n_bad, expecte
     assert row["separation"] == pytest.approx(1 - 0.7 * n_bad / 200)
 
 
+@pytest.mark.parametrize(("size", "known"), [(6, False), (12, True)])
+def test_clusters_with_less_than_three_in_a_thousand_cells_are_too_small_to_tell(monkeypatch, size, known) -> None:
+    truth = np.repeat(np.arange(3), [1500, 1500 - size, size])
+    rep = np.column_stack([truth * 10.0, np.random.default_rng(0).normal(size=3000)])
+    asked = []
+
+    def given(rep, first, second, *_):
+        asked.append({truth[first[0]], truth[second[0]]})
+        return 1.0
+
+    monkeypatch.setattr("scclr_ext.tl._criteria.separation", given)
+    choose_partition(rep, knn(rep), [truth])
+    assert any(2 in clusters for clusters in asked) == known
+
+
 def test_neighbours_are_those_by_edges_too(monkeypatch) -> None:
     truth = np.repeat(np.arange(5), 20)
     rep = truth[:, None] * 10.0 + np.random.default_rng(0).normal(size=(100, 1))
