@@ -144,6 +144,7 @@ def _along_sweep(ax: Axes, sweep: Sweep) -> None:
 
 
 def tried(sweep: Sweep) -> np.ndarray:
+    """Return the resolutions or numbers of clusters that were tried."""
     return sweep.table[sweep.axis].to_numpy(dtype=float)
 
 
@@ -159,4 +160,5 @@ def _edges(tried: np.ndarray) -> np.ndarray:
 
 
 def short(value: float) -> str:
+    """Write a resolution with two digits."""
     return f"{value:.2g}"
