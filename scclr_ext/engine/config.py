@@ -52,7 +52,7 @@ class MethodConfig:
     cross_batch_probability
         The same with batches: the other cell is one of its mutual nearest neighbours in other batches.
     n_neighbors
-        Neighbours looked up for that.
+        Neighbours looked up for that; of more than 50 000 cells fewer, among 20 000 of them.
     signal_neighbors
         Without batches: let each component count by the variance of its signal, not of its signal and noise. In data
         with many zeros they are better neighbours. With batches it always does.
