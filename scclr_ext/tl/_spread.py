@@ -55,6 +55,8 @@ def spread(
     most = np.zeros(len(others), dtype=np.float32)
     joined = np.full(n_cells, -1, dtype=labels.dtype)
     joined[cells] = labels
+    # Not scikit-learn's: it holds all clusters of all cells at once, in double precision and several times (a graph in
+    # pieces may have thousands), and gives cells that no path leads to the first label.
     for first in range(0, n_labels, _AT_A_TIME):
         own = (labels >= first) & (labels < first + _AT_A_TIME)
         member = np.zeros((n_cells, min(_AT_A_TIME, n_labels - first)), dtype=np.float32)
