@@ -9,12 +9,12 @@ import torch
 from tqdm.auto import tqdm
 
 from scclr_ext.engine.device import encoding
+from scclr_ext.engine.feed import Feed
 from scclr_ext.engine.history import History, Plan
 from scclr_ext.engine.optim import Cooling, build_optimizer, build_schedule
 from scclr_ext.engine.prefetch import prefetch
-from scclr_ext.engine.processes import connect, from_first, share
+from scclr_ext.engine.processes import connect, from_first
 from scclr_ext.engine.queue import NO_BATCH
-from scclr_ext.engine.sampling import Minibatches
 from scclr_ext.engine.stopping import Stability
 
 if TYPE_CHECKING:
@@ -88,24 +88,19 @@ def fit(
     model, fabric_optimizer = fabric.setup(method, optimizer)
     model.train()
 
-    history, minibatches, cooling = History(plan), Minibatches(sampler, seeds.order), Cooling(plan.total_steps)
+    history, cooling = History(plan), Cooling(plan.total_steps)
+    feed = Feed(source, sampler, seeds.order, fabric, neighbors=neighbors, neighbor_probability=neighbor_probability)
     stability = Stability(source.shape[0], seeds.order) if config.early_stopping else None
-    parts = [method, optimizer, schedule, history, minibatches, cooling, *([stability] if stability else [])]
+    parts = [method, optimizer, schedule, history, feed, cooling, *([stability] if stability else [])]
     step = _take_up(saved, parts, seeds, fabric)
     bar = tqdm(total=plan.total_steps, desc="Training", unit="step", initial=step, disable=not progress, leave=False)
-    with bar:
+    with bar, feed:
         while step < cooling.end:
             step += 1
-            index = next(minibatches)
-            partner = None if neighbors is None else neighbors.draw(index, neighbor_probability, seeds.order)
-            index = share(index, fabric)
-            batches = _batches(index, sampler, neighbors, fabric.device)
-            if partner is None:
-                cells, partners = source.rows(index), None
-            else:  # read at once: looking rows up costs more than copying them
-                cells, partners = source.rows(torch.cat([index, share(partner, fabric)])).chunk(2)
+            minibatch = feed.take(more=step < cooling.end)
+            batches = _batches(minibatch.index, sampler, neighbors, fabric.device)
             with encoding(precision, fabric.device):
-                output = model(cells, seeds.views, partners, batches)
+                output = model(minibatch.cells, seeds.views, minibatch.partners, batches)
             fabric_optimizer.zero_grad()
             fabric.backward(output.loss)
             if config.gradient_clip is not None:

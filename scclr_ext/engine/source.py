@@ -53,10 +53,10 @@ class InMemory:
 class DenseSource:
     """Rows of a dense matrix, shape ``(cells, genes)``; on the CPU float32 values are shared, not copied."""
 
-    def __init__(self, matrix: np.ndarray, device: torch.device) -> None:
+    def __init__(self, matrix: np.ndarray, device: torch.device, *, pinned: bool = False) -> None:
         self.shape = matrix.shape
         self.device = device
-        self._values = _tensor(np.asarray(matrix, dtype=np.float32), device)
+        self._values = _tensor(np.asarray(matrix, dtype=np.float32), device, pinned=pinned)
 
     def rows(self, index: Tensor) -> Tensor:
         """Return the cells at `index`."""
@@ -78,13 +78,15 @@ class SparseSource:
 class SparseDeviceSource:
     """Rows of a sparse matrix that stays sparse on a device: what SciPy does on the CPU, several times faster there."""
 
-    def __init__(self, matrix: sparse.csr_matrix | sparse.csr_array, device: torch.device) -> None:
+    def __init__(
+        self, matrix: sparse.csr_matrix | sparse.csr_array, device: torch.device, *, pinned: bool = False
+    ) -> None:
         self.shape = matrix.shape
         self.device = device
         # On the host, which then knows how many values a minibatch has without waiting for the device.
         self._indptr = _tensor(matrix.indptr.astype(np.int64, copy=False), torch.device("cpu"))
-        self._indices = _tensor(matrix.indices, device)
-        self._values = _tensor(matrix.data.astype(np.float32, copy=False), device)
+        self._indices = _tensor(matrix.indices, device, pinned=pinned)
+        self._values = _tensor(matrix.data.astype(np.float32, copy=False), device, pinned=pinned)
 
     def rows(self, index: Tensor) -> Tensor:
         """Return the cells at `index`."""
@@ -102,7 +104,10 @@ class SparseDeviceSource:
 
 
 class FetchedSource:
-    """Rows of a matrix that may be anywhere, read each time they are asked for, each row once."""
+    """Rows of a matrix that may be anywhere, read each time they are asked for, each row once.
+
+    Sparse rows are sparse until they are on the device.
+    """
 
     def __init__(self, matrix: Rows, device: torch.device) -> None:
         self.shape = matrix.shape
@@ -112,7 +117,7 @@ class FetchedSource:
     def rows(self, index: Tensor) -> Tensor:
         """Return the cells at `index`."""
         cells, back = index.unique(return_inverse=True)
-        return _on_device(self._matrix.read(cells.numpy()), self.device).rows(back)
+        return _on_device(self._matrix.read(cells.numpy()), self.device, pinned=self.device.type == "cuda").rows(back)
 
 
 def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | Rows, device: torch.device) -> Source:
@@ -124,10 +129,12 @@ def as_source(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | Rows, 
     return _on_device(matrix, device)
 
 
-def _on_device(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array, device: torch.device) -> Source:
+def _on_device(
+    matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array, device: torch.device, *, pinned: bool = False
+) -> Source:
     if isinstance(matrix, np.ndarray):
-        return DenseSource(matrix, device)
-    return SparseSource(matrix) if device.type == "cpu" else SparseDeviceSource(matrix, device)
+        return DenseSource(matrix, device, pinned=pinned)
+    return SparseSource(matrix) if device.type == "cpu" else SparseDeviceSource(matrix, device, pinned=pinned)
 
 
 def _bytes(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array) -> int:
@@ -140,6 +147,8 @@ def _moved(values: Tensor, device: torch.device) -> Tensor:
     return values.to(device, non_blocking=device.type == "cuda")
 
 
-def _tensor(array: np.ndarray, device: torch.device) -> Tensor:
+def _tensor(array: np.ndarray, device: torch.device, *, pinned: bool = False) -> Tensor:
     # torch warns of arrays that may not be written to
-    return torch.from_numpy(array).to(device) if array.flags.writeable else torch.tensor(array, device=device)
+    tensor = torch.from_numpy(array) if array.flags.writeable else torch.tensor(array)
+    # From pinned memory the copy goes on while the next rows are looked up; pinning it all would hold it twice.
+    return tensor.pin_memory().to(device, non_blocking=True) if pinned else tensor.to(device)

@@ -129,6 +129,16 @@ def test_fetched_rows(index, dense) -> None:
     assert asked == [sorted(set(index))]  # ascending, each row once
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("convert", [np.array, sparse.csr_matrix], ids=["dense", "sparse"])
+def test_rows_fetched_to_a_gpu_through_pinned_memory(convert) -> None:
+    expected = random_matrix(40, 20, 0.3, 0)
+    index = torch.tensor([5, 3, 3, 39, 0])
+    source = FetchedSource(InMemory(convert(expected)), torch.device("cuda", torch.cuda.current_device()))
+    for _ in range(50):  # pinned memory is used again while copies may still be under way
+        assert np.array_equal(source.rows(index).cpu().numpy(), expected[index])
+
+
 def test_read_only_input_is_fine() -> None:
     expected = random_matrix(6, 5, 0.5, 0)
     matrix = sparse.csr_matrix(expected)
