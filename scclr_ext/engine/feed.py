@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from scclr_ext.engine.source import Source
 
 
-class Minibatch(NamedTuple):
+@dataclass(frozen=True)
+class Minibatch:
     """The cells of one step, or a process's part of them.
 
     Parameters

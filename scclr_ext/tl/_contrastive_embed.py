@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, is_whole
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._records import EMBEDDING, check_free
 from scclr_ext._settings import report, settings
@@ -20,6 +19,7 @@ from scclr_ext.engine.run import run
 from scclr_ext.tl._model_input import read_model_input
 from scclr_ext.tl._published import warn_of_other_recipe
 from scclr_ext.tl._record import embedding_record
+from scclr_ext.tl._training_options import with_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,8 +175,8 @@ def contrastive_embed(
     check_copy(adata, copy=copy)
     random_state = check_random_state(random_state)
     choice = resolve(method, preset)
-    config = _with_options(
-        choice.config,
+    trained = with_options(
+        choice,
         n_epochs=n_epochs,
         n_steps=n_steps,
         batch_size=batch_size,
@@ -190,7 +190,7 @@ def contrastive_embed(
 
     started = time.perf_counter()
     result = run(
-        config,
+        trained.config,
         data.matrix,
         batches=data.batches,
         device=device,
@@ -213,8 +213,7 @@ def contrastive_embed(
             UserWarning,
             stacklevel=2,
         )
-    choice = choice._replace(config=config, preset=choice.preset if config == choice.config else "custom")
-    record = embedding_record(choice, data, result, keys, random_state=random_state, keep_weights=keep_weights)
+    record = embedding_record(trained, data, result, keys, random_state=random_state, keep_weights=keep_weights)
     record["seconds"] = time.perf_counter() - started
     target = adata.copy() if copy else adata
     as_actual(target)
@@ -222,33 +221,3 @@ def contrastive_embed(
     target.uns[keys.uns] = record
     report(f"added obsm[{keys.obsm!r}], {result.embedding.shape[1]} dimensions, and its record uns[{keys.uns!r}]")
     return target if copy else None
-
-
-def _with_options(
-    config: MethodConfig,
-    *,
-    n_epochs: int | None,
-    n_steps: int | None,
-    batch_size: int | None,
-    learning_rate: float | None,
-    early_stopping: bool | None,
-) -> MethodConfig:
-    if n_epochs is not None and n_steps is not None:
-        msg = f"`n_epochs` and `n_steps` exclude one another; found {n_epochs} and {n_steps}."
-        raise ValueError(msg)
-    for name, value in (("n_epochs", n_epochs), ("n_steps", n_steps)):
-        if value is not None and (not is_whole(value) or value < 1):
-            msg = f"`{name}` must be a whole number of at least 1; found {value!r}."
-            raise ValueError(msg)
-    changes: dict[str, Any] = {}
-    if n_epochs is not None:
-        changes |= {"epochs": n_epochs, "steps": None}
-    if n_steps is not None:
-        changes |= {"steps": n_steps, "epochs": None}
-    if batch_size is not None:
-        changes["batch_size"] = batch_size
-    if learning_rate is not None:
-        changes["learning_rate"] = learning_rate
-    if early_stopping is not None:
-        changes["early_stopping"] = early_stopping
-    return replace(config, **changes)

@@ -13,20 +13,18 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, is_whole, names
-from scclr_ext._categories import categories_of
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, is_whole
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
-from scclr_ext.engine.methods import resolve
 from scclr_ext.tl._consensus import consensus
-from scclr_ext.tl._contrastive_embed import _with_options
 from scclr_ext.tl._find_clusters import ClusterOptions
 from scclr_ext.tl._model_input import read_model_input
 from scclr_ext.tl._published import warn_of_other_recipe
-from scclr_ext.tl._repeat import Recorded, recorded_embedding
 from scclr_ext.tl._stability_comparison import compare, per_cluster
+from scclr_ext.tl._stability_input import known_labels, what_to_repeat
 from scclr_ext.tl._stability_run import SeedRun, run_once
+from scclr_ext.tl._training_options import with_options
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -186,14 +184,12 @@ def stability(
     if adata.n_obs < 3:
         msg = f"A neighbour graph needs at least 3 cells; adata has {adata.n_obs}."
         raise ValueError(msg)
-    known = _known_labels(adata, label_key)
-    if method is None:
-        _check_alone(preset=preset, layer=layer, mask_var=mask_var, batch_key=batch_key)
-        what = recorded_embedding(adata, key, device)
-    else:
-        what = Recorded(resolve(method, preset), layer, mask_var, batch_key)
-    config = _with_options(
-        what.choice.config,
+    known = known_labels(adata, label_key)
+    what = what_to_repeat(
+        adata, method, key=key, device=device, preset=preset, layer=layer, mask_var=mask_var, batch_key=batch_key
+    )
+    trained = with_options(
+        what.choice,
         n_epochs=n_epochs,
         n_steps=n_steps,
         batch_size=batch_size,
@@ -209,7 +205,7 @@ def stability(
     seeds = [(random_state + i) % _SEEDS for i in range(int(n_seeds))]
     runs = [
         run_once(
-            config,
+            trained.config,
             data,
             options,
             known=known,
@@ -225,11 +221,10 @@ def stability(
 
     _warn_of_collapse(seeds, runs)
     n_found = int(agreed.labels.max()) + 1
-    preset_kept = what.choice.preset if config == what.choice.config else "custom"
     record: dict[str, Any] = {
         "params": {
-            "method": what.choice.method,
-            "preset": preset_kept,
+            "method": trained.method,
+            "preset": trained.preset,
             "obsm_key": _embedding_name(adata, key) if method is None else "",
             "layer": data.layer,
             "mask_var": data.mask_var,
@@ -281,27 +276,3 @@ def _warn_of_collapse(seeds: list[int], runs: list[SeedRun]) -> None:
             UserWarning,
             stacklevel=3,
         )
-
-
-def _check_alone(**given: Any) -> None:
-    usual = {"preset": None, "layer": None, "mask_var": "auto", "batch_key": None}
-    for name, value in given.items():
-        if isinstance(value, np.ndarray) or value != usual[name]:
-            msg = (
-                f"`{name}` goes with a `method`; without one the recorded embedding is repeated as it was. "
-                f"Leave `{name}` out, or name the `method`."
-            )
-            raise ValueError(msg)
-
-
-def _known_labels(adata: AnnData, label_key: str | None) -> pd.Categorical | None:
-    if label_key is None:
-        return None
-    if label_key not in adata.obs:
-        msg = f"`label_key={label_key!r}` is not a column of adata.obs; found {names(adata.obs)}."
-        raise KeyError(msg)
-    labels = categories_of(adata.obs[label_key])
-    if not (labels.codes >= 0).any():
-        msg = f"adata.obs[{label_key!r}] (`label_key`) has no labels; fill it in or leave `label_key` out."
-        raise ValueError(msg)
-    return labels

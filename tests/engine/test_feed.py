@@ -49,7 +49,11 @@ def feed(source, *, neighbors=NEIGHBORS, seed=0) -> tuple[Feed, torch.Generator]
 def taken(feed_: Feed, n: int) -> list[list]:
     """What `n` minibatches are, as lists."""
     with feed_:
-        return [[None if part is None else part.tolist() for part in feed_.take(more=i < n - 1)] for i in range(n)]
+        minibatches = [feed_.take(more=i < n - 1) for i in range(n)]
+    return [
+        [None if part is None else part.tolist() for part in (one.index, one.cells, one.partners)]
+        for one in minibatches
+    ]
 
 
 @settings(max_examples=25, deadline=None)
