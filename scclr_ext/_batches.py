@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scclr_ext import _keys
 from scclr_ext._anndata import names
+from scclr_ext._records import EMBEDDING, is_record
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -58,6 +60,15 @@ def batch_codes(adata: AnnData, batch_key: str) -> NDArray[np.int64]:
 def batch_names(adata: AnnData, batch_key: str) -> list[str]:
     """Return what the batches of `batch_codes` are called, in the order of their codes."""
     return np.unique(_names(pd.Series(np.asarray(adata.obs[batch_key])))).tolist()
+
+
+def recorded_batch_key(adata: AnnData, obsm_key: str) -> str | None:
+    """Return the column of batches that an embedding's record names, where there are such a record and column."""
+    record = adata.uns.get(_keys.EMBEDDING_UNS if obsm_key == _keys.EMBEDDING_OBSM else obsm_key)
+    if not is_record(record, EMBEDDING):
+        return None
+    batch_key = str(record["params"].get("batch_key", ""))
+    return batch_key if batch_key in adata.obs else None
 
 
 def _names(column: pd.Series) -> NDArray[np.object_]:

@@ -89,8 +89,8 @@ def wilk2020_covid(
 
     Notes
     -----
-    The address is that of one version of the data set, which CELLxGENE never changes. Its checksum is the one that
-    users of that version published in October 2026; the authors of this package had no network to compare it with.
+    The address is that of one version of the data set, which CELLxGENE never changes. Its checksum is one that
+    users of that version published; the authors of this package could not download the file to confirm it.
 
     References
     ----------

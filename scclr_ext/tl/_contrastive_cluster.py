@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep
-from scclr_ext._batches import batch_codes
+from scclr_ext._batches import batch_codes, recorded_batch_key
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import CLUSTERS, GRAPH, check_free
 from scclr_ext._settings import report
@@ -28,7 +28,7 @@ def contrastive_cluster(
     n_clusters: int | None = None,
     n_neighbors: int = 15,
     neighbors_key: str | None = None,
-    batch_key: str | None = None,
+    batch_key: str | None = "auto",
     key_added: str = "clr_clusters",
     random_state: int = 0,
     copy: bool = False,
@@ -59,7 +59,8 @@ def contrastive_cluster(
         clusters, where it is to be chosen, is chosen on a sample, which needs a graph of its own.
     batch_key
         Column of `obs` with the batch of each cell. The choice of the number of clusters then looks for gaps within
-        batches, so that a batch effect that is left does not pass for a cell type.
+        batches, so that a batch effect that is left does not pass for a cell type. `"auto"` takes the column that the
+        embedding was told of, by its record in `uns`, if `obs` still has it; None takes none.
     key_added
         Column of `obs` and key of `uns` to write.
     {random_state}
@@ -129,6 +130,8 @@ def contrastive_cluster(
     options = ClusterOptions(method, resolution, n_clusters, n_neighbors)
     options.check(adata.n_obs, name="method")
 
+    if batch_key == "auto":
+        batch_key = recorded_batch_key(adata, use_rep)
     batches = None if batch_key is None else batch_codes(adata, batch_key)
 
     if neighbors_key is None:
@@ -137,6 +140,8 @@ def contrastive_cluster(
     else:
         graph = stored_graph(adata, neighbors_key, use_rep)
     params: dict[str, Any] = {"use_rep": use_rep, "method": method, "random_state": random_state}
+    if batch_key is not None:
+        params["batch_key"] = batch_key
     if neighbors_key is not None:
         params["neighbors_key"] = neighbors_key
     labels, found, record = find_clusters(rep, graph, options, batches=batches, random_state=random_state)

@@ -299,6 +299,47 @@ def test_batches_are_no_clusters_where_they_are_named(batches, kind) -> None:
     assert adjusted_rand_index(batches.obs["clr_clusters"], batches.obs["truth"]) == 1
 
 
+def told(adata: ad.AnnData, key: str, obsm_key: str, batch_key: str) -> None:
+    """Leave the record of an embedding that was told of batches."""
+    adata.uns[key] = {"history": {"loss": np.zeros(1)}, "params": {"obsm_key": obsm_key, "batch_key": batch_key}}
+
+
+def test_batches_that_the_embedding_was_told_of_are_no_clusters(batches) -> None:
+    told(batches, "clr", "X_clr", "batch")
+    named = contrastive_cluster(batches, batch_key="batch", copy=True)
+    contrastive_cluster(batches)
+    assert list(batches.obs["clr_clusters"]) == list(named.obs["clr_clusters"])
+    assert batches.obs["clr_clusters"].nunique() == 2
+    assert batches.uns["clr_clusters"]["params"]["batch_key"] == "batch"
+    contrastive_cluster(batches, batch_key=None)
+    assert batches.obs["clr_clusters"].nunique() == 4
+    assert "batch_key" not in batches.uns["clr_clusters"]["params"]
+
+
+def test_another_embedding_has_a_record_of_its_own(batches) -> None:
+    batches.obsm["mine"] = batches.obsm["X_clr"]
+    told(batches, "clr", "X_clr", "batch")
+    contrastive_cluster(batches, use_rep="mine")
+    assert batches.obs["clr_clusters"].nunique() == 4
+    told(batches, "mine", "mine", "batch")
+    contrastive_cluster(batches, use_rep="mine")
+    assert batches.obs["clr_clusters"].nunique() == 2
+
+
+@pytest.mark.parametrize("batch_key", ["", "donor"], ids=["none", "gone"])
+def test_an_embedding_whose_batches_are_not_there(batches, batch_key) -> None:
+    told(batches, "clr", "X_clr", batch_key)
+    contrastive_cluster(batches)
+    assert batches.obs["clr_clusters"].nunique() == 4
+
+
+def test_cells_of_one_batch_out_of_several(batches) -> None:
+    told(batches, "clr", "X_clr", "batch")
+    alone = batches[batches.obs["batch"] == "a"].copy()
+    contrastive_cluster(alone)
+    assert adjusted_rand_index(alone.obs["clr_clusters"], alone.obs["truth"]) == 1
+
+
 @pytest.mark.parametrize(
     ("column", "error", "message"),
     [
