@@ -117,8 +117,8 @@ def contrastive_embed(
     progress
         Show a progress bar; None follows `scclr_ext.settings.progress`.
     keep_weights
-        Keep the trained weights in the record, 0.5 to 3 MB (9 MB with CLEAR's published presets): :func:`scclr_ext.io.save` and
-        :func:`scclr_ext.tl.map_query` need them, today or from a file read next year.
+        Keep the trained weights in the record, 0.5 to 3 MB (9 MB with CLEAR's published presets):
+        :func:`scclr_ext.io.save` and :func:`scclr_ext.tl.map_query` need them, today or from a file read next year.
     {copy}
 
     Returns
