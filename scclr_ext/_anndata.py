@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -89,7 +89,7 @@ def check_random_state(random_state: int) -> int:
     return int(random_state)
 
 
-def is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
     """Whether a value is a whole number, and no switch: True is 1 to Python."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 

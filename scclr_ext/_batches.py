@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scclr_ext import _keys
 from scclr_ext._anndata import names
 from scclr_ext._records import EMBEDDING, is_record
 
@@ -41,9 +40,7 @@ def batch_codes(adata: AnnData, batch_key: str) -> NDArray[np.int64]:
     if batch_key not in adata.obs:
         msg = f"`batch_key={batch_key!r}` is not a column of adata.obs; found {names(adata.obs)}."
         raise KeyError(msg)
-    column = adata.obs[batch_key]
-    if not isinstance(column, pd.Series):  # read lazily
-        column = pd.Series(np.asarray(column))
+    column = _column(adata, batch_key)
     missing = int(column.isna().sum())
     if missing:
         msg = f"adata.obs[{batch_key!r}] is missing for {missing} cells; fill it in or drop them."
@@ -62,13 +59,22 @@ def batch_names(adata: AnnData, batch_key: str) -> list[str]:
     return np.unique(_names(pd.Series(np.asarray(adata.obs[batch_key])))).tolist()
 
 
-def recorded_batch_key(adata: AnnData, obsm_key: str) -> str | None:
-    """Return the column of batches that an embedding's record names, where there are such a record and column."""
-    record = adata.uns.get(_keys.EMBEDDING_UNS if obsm_key == _keys.EMBEDDING_OBSM else obsm_key)
-    if not is_record(record, EMBEDDING):
+def recorded_batch_key(adata: AnnData, key: str) -> str | None:
+    """Return the column of batches that the record of an embedding in `uns[key]` names.
+
+    None where there is no record, it names none, or the column is gone or names no batches of these cells any more.
+    """
+    record = adata.uns.get(key)
+    batch_key = str(record["params"].get("batch_key", "")) if is_record(record, EMBEDDING) else ""
+    if not batch_key or batch_key not in adata.obs:
         return None
-    batch_key = str(record["params"].get("batch_key", ""))
-    return batch_key if batch_key in adata.obs else None
+    column = _column(adata, batch_key)
+    return None if column.isna().any() or no_groups(column) is not None else batch_key
+
+
+def _column(adata: AnnData, batch_key: str) -> pd.Series:
+    column = adata.obs[batch_key]
+    return column if isinstance(column, pd.Series) else pd.Series(np.asarray(column))  # read lazily
 
 
 def _names(column: pd.Series) -> NDArray[np.object_]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from scclr_ext import _keys
 from scclr_ext._anndata import names
-from scclr_ext._logarithms import common_size, linear_sizes, some_cells, some_rows
+from scclr_ext._logarithms import SAME_SIZE, common_size, linear_sizes, some_cells, some_rows
 from scclr_ext._normalize import library_sizes, size_factors
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from scclr_ext._normalize import SizeFactors
     from scclr_ext._units import Units
-
-_SAME = 1e-3
-"""Sums of a cell that differ by less are taken for one: they may have been added up in another order."""
 
 
 def deferred_record(adata: AnnData, layer: str | None) -> Mapping[str, Any] | None:
@@ -54,7 +51,7 @@ def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any, units
     if units != "log-normalized" or record["input"] != "linear":
         return units in {"counts", "linear"}
     cells, known = some_cells(matrix), _library_sizes(adata)[some_rows(adata.n_obs)]
-    if np.allclose(library_sizes(cells), known, rtol=_SAME):
+    if np.allclose(library_sizes(cells), known, rtol=SAME_SIZE):
         return True
     # Genes were left out, or values normalised, since.
     told = _keys.LOG1P_UNS in adata.uns and record["layer"] == "X"

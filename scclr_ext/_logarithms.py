@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _CELLS = 256
 _FEWEST = 3
 _FEWEST_PER_SIZE = 8
-_TOLERANCE = 1e-3
+SAME_SIZE = 1e-3
+"""Library sizes that differ by less are taken for one: they may have been added up in another order."""
 _BASES = {"e": 1.0, "2": float(np.log(2)), "10": float(np.log(10))}
 _EXACT = 1e3
 """Up to here float32 logarithms tell whole numbers from others: the error is below a hundredth."""
@@ -50,7 +51,7 @@ def common_size(sizes: NDArray[np.float64]) -> float:
     if len(sizes) < _FEWEST or not np.isfinite(sizes).all():
         return 0.0
     typical = float(np.median(sizes))
-    return round(typical, 2) if np.ptp(sizes) < _TOLERANCE * typical else 0.0
+    return round(typical, 2) if np.ptp(sizes) < SAME_SIZE * typical else 0.0
 
 
 def several_sizes(cells: Any) -> list[float]:
@@ -65,7 +66,7 @@ def several_sizes(cells: Any) -> list[float]:
     sizes = sizes[sizes > 0]
     if not len(sizes) or not np.isfinite(sizes).all():
         return []
-    groups = np.split(sizes, np.flatnonzero(np.diff(sizes) > _TOLERANCE * sizes[:-1]) + 1)
+    groups = np.split(sizes, np.flatnonzero(np.diff(sizes) > SAME_SIZE * sizes[:-1]) + 1)
     common = [common_size(group) for group in groups]
     return common if 1 < len(common) <= len(sizes) / _FEWEST_PER_SIZE and all(common) else []
 

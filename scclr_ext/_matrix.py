@@ -26,11 +26,14 @@ def get_matrix(adata: AnnData, layer: str | None) -> Any:
     KeyError
         Where the layer is missing.
     ValueError
-        Where there is no `X`, or the data has no cells or no genes.
+        Where there is no `X`, the layer's name is "X", or the data has no cells or no genes.
     """
     if layer is not None and layer not in adata.layers:
         msg = f"`layer={layer!r}` is not in adata.layers; found {names(adata.layers)}."
         raise KeyError(msg)
+    if layer == "X":
+        msg = "The layer 'X' would be taken for adata.X in what is recorded; rename it."
+        raise ValueError(msg)
     matrix = adata.X if layer is None else adata.layers[layer]
     if matrix is None:
         msg = "adata.X is empty (None); name the layer that holds the values with `layer=`."

@@ -19,16 +19,18 @@ def parser() -> argparse.ArgumentParser:
     embed = commands.add_parser("embed", help="preprocess, embed and cluster an .h5ad file")
     embed.add_argument("input", type=Path, help="counts, .h5ad")
     embed.add_argument("output", type=Path, help="the same file with the embedding and the clusters")
-    _add_options(embed)
+    _add_options(embed).add_argument("--no-cluster", action="store_true", help="only embed")
 
     demo = commands.add_parser("demo", help="the whole job with figures, on cells that come with scanpy")
     demo.add_argument("input", type=Path, nargs="?", help="your own .h5ad instead")
     demo.add_argument("--out", type=Path, default=Path(_DEMO_FOLDER), help="folder to write to (%(default)s)")
     _add_options(demo)
+    demo.set_defaults(no_cluster=False)
     return top
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
+def _add_options(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """Add what both commands take; returned is the group of what is said about clusters."""
     add = parser.add_argument
     add("--method", help="scclr, clear or contrastive-sc (scclr with --batch-key, else clear)")
     add("--preset", help="default, paper or code")
@@ -43,7 +45,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     clusters = parser.add_mutually_exclusive_group()
     clusters.add_argument("--resolution", type=float, help="resolution of the Leiden clustering")
     clusters.add_argument("--n-clusters", type=_count, help="number of clusters wanted (chosen where not given)")
-    clusters.add_argument("--no-cluster", action="store_true", help="only embed")
     add("--no-preprocess", action="store_true", help="the values are ready for the model")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (%(default)s)")
     add("--devices", type=int, default=1, help="processes on this machine, one GPU each (%(default)s)")
@@ -53,6 +54,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on with the training saved in --checkpoint-dir")
     add("--random-state", type=int, default=0, help="seed (%(default)s)")
     add("--quiet", action="store_true", help="say nothing but the result")
+    return clusters
 
 
 def _count(text: str) -> int:

@@ -30,8 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The arguments; those of the process where None.
     """
     args = parser().parse_args(argv)
-    scclr_ext.settings.verbose = not args.quiet
-    scclr_ext.settings.progress = not args.quiet and sys.stderr.isatty()
+    settings = scclr_ext.settings
+    before = settings.verbose, settings.progress
+    settings.verbose, settings.progress = not args.quiet, not args.quiet and sys.stderr.isatty()
     speaks = True
     try:
         with _processes(args) as fabric:
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    finally:
+        settings.verbose, settings.progress = before
     return 0
 
 

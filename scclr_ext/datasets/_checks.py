@@ -23,6 +23,14 @@ def at_least(smallest: float, **values: Any) -> None:
             raise ValueError(msg)
 
 
+def finite(**values: Any) -> None:
+    """Refuse what is no number, or an infinite one."""
+    for name, value in values.items():
+        if not isinstance(value, Real) or not np.isfinite(float(value)):
+            msg = f"`{name}` must be a finite number; found {value!r}."
+            raise ValueError(msg)
+
+
 def fraction(**values: Any) -> None:
     """Refuse what is not between 0 and 1."""
     for name, value in values.items():

@@ -10,7 +10,7 @@ import pandas as pd
 from scclr_ext._anndata import check_random_state
 from scclr_ext.datasets._assemble import assemble
 from scclr_ext.datasets._blocks import Plan
-from scclr_ext.datasets._checks import at_least, counts_per_batch, fraction, paths, per_group, probabilities
+from scclr_ext.datasets._checks import at_least, counts_per_batch, finite, fraction, paths, per_group, probabilities
 from scclr_ext.datasets._factors import (
     bcv_factors,
     gene_means,
@@ -175,6 +175,9 @@ def simulate_cells(
     at_least(1, n_cells=n_cells, n_genes=n_genes, chunk_size=chunk_size, n_jobs=n_jobs, path_n_steps=path_n_steps)
     at_least(0.0, lib_scale=lib_scale, out_facscale=out_facscale, batch_facscale=batch_facscale, bcv_common=bcv_common)
     at_least(0.0, path_sigma_fac=path_sigma_fac)
+    finite(lib_loc=lib_loc, lib_scale=lib_scale, out_facloc=out_facloc, out_facscale=out_facscale)
+    finite(batch_facloc=batch_facloc, batch_facscale=batch_facscale, bcv_common=bcv_common)
+    finite(mean_shape=mean_shape, mean_rate=mean_rate, path_sigma_fac=path_sigma_fac)
     at_least(1e-12, mean_shape=mean_shape, mean_rate=mean_rate, bcv_df=bcv_df)
     fraction(out_prob=out_prob, path_skew=path_skew, path_nonlinear_prob=path_nonlinear_prob)
     sources = paths(path_from)
@@ -214,6 +217,9 @@ def simulate_cells(
     group = _draw(shares, cells[:, 0])
     batch = np.repeat(np.arange(len(sizes)), sizes)
     library_size = np.exp(generator(random_state, 4).normal(lib_loc, lib_scale, n_cells))
+    if (largest := float(library_size.max())) > _MOST_COUNTS:
+        msg = f"`lib_loc={lib_loc}` is a natural logarithm: a cell would have {largest:.2g} counts (11 are 60 000)."
+        raise ValueError(msg)
     step = None
     state, states = group, factors
     if sources is not None:
@@ -262,6 +268,7 @@ def simulate_cells(
     )
 
 
+_MOST_COUNTS = 1e9
 _NOT_THE_MODEL = frozenset({"path", "compression", "chunk_size", "n_jobs", "progress"})
 
 

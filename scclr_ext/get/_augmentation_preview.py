@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from scclr_ext._anndata import check_adata, check_random_state
+from scclr_ext._anndata import check_adata, check_random_state, is_whole
 from scclr_ext._stored import StoredRows
 
 if TYPE_CHECKING:
@@ -136,9 +136,9 @@ def augmentation_preview(
 
 def _choose(adata: AnnData, cells: int | Sequence[str], rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """Find the cells to show, and put others behind them to borrow from."""
-    if isinstance(cells, int):
-        if not 1 <= cells <= adata.n_obs:
-            msg = f"`cells` must be between 1 and the number of cells ({adata.n_obs}), or their names; found {cells}."
+    if not np.iterable(cells):
+        if not is_whole(cells) or not 1 <= cells <= adata.n_obs:
+            msg = f"`cells` must be between 1 and the number of cells ({adata.n_obs}), or their names; found {cells!r}."
             raise ValueError(msg)
         return rng.permutation(adata.n_obs)[: max(_MINIBATCH, int(cells))], int(cells)
     wanted = [cells] if isinstance(cells, str) else list(cells)

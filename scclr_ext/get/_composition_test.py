@@ -93,9 +93,9 @@ def composition_test(
     shares = composition(adata, key, groupby, unit=unit)
     wide = shares.pivot_table(index=["category", "unit"], columns="group", values="fraction", observed=True)
     per_category = [(category, wide.loc[category]) for category in shares["category"].cat.categories]
-    paired = decide_pairing(per_category[0][1], paired=paired)
+    (in_pairs,) = decide_pairing([per_category[0][1]], paired=paired)  # a unit has a share of every category
     return tabulate(
         ({"category": category}, found)
         for category, values in per_category
-        for found in compare_groups(values, reference=reference, paired=paired)
+        for found in compare_groups(values, reference=reference, paired=in_pairs)
     )

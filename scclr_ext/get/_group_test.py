@@ -13,7 +13,7 @@ from scipy import stats
 from scclr_ext._anndata import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _FEWEST = 2
 _ARRANGEMENTS = 20_000
@@ -31,20 +31,21 @@ class Comparison(NamedTuple):
     p_value: float
 
 
-def decide_pairing(values: pd.DataFrame, *, paired: bool | None) -> bool:
-    """Pair where every unit is in every group; say so where only some are. Called by the public functions."""
+def decide_pairing(tables: Sequence[pd.DataFrame], *, paired: bool | None) -> list[bool]:
+    """Pair where every unit is in every group; say so once where only some are. Called by the public functions."""
     if paired is not None:
-        return paired
-    if values.notna().all(axis=None):
-        return values.shape[1] > 1
-    if (values.notna().sum(axis=1) > 1).any():
+        return [paired] * len(tables)
+    complete = [bool(values.notna().all(axis=None)) for values in tables]
+    if any(
+        not whole and (values.notna().sum(axis=1) > 1).any() for whole, values in zip(complete, tables, strict=True)
+    ):
         warnings.warn(
             "Some units (donors) are in several groups and others are not: all are tested as if they were different "
             "ones. Give paired=True to compare only those that are in every group, each with itself.",
             UserWarning,
             stacklevel=3,
         )
-    return False
+    return [whole and values.shape[1] > 1 for whole, values in zip(complete, tables, strict=True)]
 
 
 def compare_groups(values: pd.DataFrame, *, reference: str | None, paired: bool) -> list[Comparison]:

@@ -43,8 +43,8 @@ def scores_by_group_test(
     reference
         A group: every other one is tested against it. None tests all groups at once.
     paired
-        Compare each unit with itself, leaving out those that are not in all groups compared. None does so where every
-        unit is in every group.
+        Compare each unit with itself, leaving out those that are not in all groups compared. None does so, score by
+        score, where every unit has a value in every group.
 
     Returns
     -------
@@ -96,13 +96,14 @@ def scores_by_group_test(
     0  ill vs well  Mann-Whitney        6         4.0      0.1
     """
     means = scores_by_group(adata, score, groupby, unit=unit, layer=layer)
-    per_score = [
-        (name, rows.pivot_table(index="unit", columns="group", values="mean", observed=True))
+    groups = means["group"].cat.categories  # also those in which a score has no values
+    per_score = {
+        name: rows.pivot_table(index="unit", columns="group", values="mean", observed=True).reindex(columns=groups)
         for name, rows in means.groupby("score", observed=True, sort=False)
-    ]
-    paired = decide_pairing(per_score[0][1], paired=paired)
+    }
+    pairing = decide_pairing(list(per_score.values()), paired=paired)
     return tabulate(
         ({"score": name}, found)
-        for name, values in per_score
-        for found in compare_groups(values, reference=reference, paired=paired)
+        for (name, values), in_pairs in zip(per_score.items(), pairing, strict=True)
+        for found in compare_groups(values, reference=reference, paired=in_pairs)
     )

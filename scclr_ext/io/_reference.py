@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import get_rep, names
-from scclr_ext._batches import batch_codes, no_groups
+from scclr_ext._batches import batch_codes, no_groups, recorded_batch_key
+from scclr_ext._categories import by_name, categories_of
 from scclr_ext.io._model import Reference
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ def reference_of(adata: AnnData, key: str, labels: str | None, model: Model) -> 
     params = adata.uns[key]["params"]
     rep = get_rep(adata, str(params["obsm_key"]))
     _check_is_the_models(rep, model, f"adata.obsm[{str(params['obsm_key'])!r}] of the reference", key)
-    batch_key = str(params.get("batch_key", ""))
-    batches = batch_codes(adata, batch_key) if batch_key in adata.obs else np.zeros(len(rep))
+    batch_key = recorded_batch_key(adata, key)
+    batches = np.zeros(len(rep)) if batch_key is None else batch_codes(adata, batch_key)
     codes, categories = np.full(len(rep), -1, dtype=np.int32), []
     if labels is not None:
         if labels not in adata.obs:
             msg = f"`labels={labels!r}` is not a column of the reference's obs; found {names(adata.obs)}."
             raise KeyError(msg)
-        column = pd.Categorical(adata.obs[labels]).remove_unused_categories()
+        column = by_name(categories_of(adata.obs[labels]))
         if not len(column.categories):
             msg = f"obs[{labels!r}] of the reference gives no cell a label."
             raise ValueError(msg)
@@ -53,7 +54,11 @@ def reference_of(adata: AnnData, key: str, labels: str | None, model: Model) -> 
         if (found := no_groups(pd.Series(adata.obs[labels]))) is not None:
             msg = f"obs[{labels!r}] (`labels`) of the reference holds {found}; give a column of cell types."
             raise ValueError(msg)
-        codes, categories = np.array(column.codes, dtype=np.int32), list(map(str, column.categories))
+        categories = list(map(str, column.categories))
+        if len(set(categories)) < len(categories):
+            msg = f"obs[{labels!r}] (`labels`) of the reference has labels of the same name (as 1 and '1'); rename one."
+            raise ValueError(msg)
+        codes = np.array(column.codes, dtype=np.int32)
     return Reference(rep, labels or "", tuple(categories), codes, batches.astype(np.int32))
 
 

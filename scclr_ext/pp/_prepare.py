@@ -119,6 +119,8 @@ def prepare(
     name = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
     if values is not None and not logged and layer != name and name in adata.layers:
         _check_same(adata.layers[name], values, name, where)
+    if values is not None and layer is not None:
+        _check_not_lost(adata, layer)
     if values is not None:
         values = apart(values, matrix)  # whatever fails, the user's stay as they were
         found = normalize(values, codes, recipe.target_sum, units=units)
@@ -181,20 +183,38 @@ def _unmeasured(adata: AnnData, moments: Moments, table: pd.DataFrame, batch_key
 
 
 def _check_same(kept: Any, values: Any, name: str, where: str) -> None:
-    """Refuse to write over a layer that holds other numbers, to single precision, than those that would go there.
+    """Refuse to write over a layer that holds other numbers, to single precision, than those that would go there."""
+    if not _same(to_memory(kept, where=f"adata.layers[{name!r}]"), values):
+        msg = (
+            f"adata.layers[{name!r}] holds other values than {where}, and would be written over. If they are the "
+            f"right ones, pass layer={name!r}; else rename the layer, or remove it (del adata.layers[{name!r}])."
+        )
+        raise ValueError(msg)
 
-    Sparse ones that are stored alike, as copies are, need no other memory than their stored values do.
-    """
-    kept = to_memory(kept, where=f"adata.layers[{name!r}]")
-    if sparse.issparse(kept) and sparse.issparse(values) and kept.nnz == values.nnz:
+
+def _check_not_lost(adata: AnnData, layer: str) -> None:
+    """Refuse to write the values of a layer over counts in `X` that no layer holds."""
+    if adata.X is None or is_stored(adata.X):
+        return
+    counts = to_memory(adata.X, where="adata.X")
+    if guess_units(counts) != "counts":
+        return
+    if not any(_same(to_memory(adata.layers[name], where=name), counts) for name in adata.layers if name):
+        msg = (
+            f"adata.X holds counts that are in no layer, and would be written over by the values of layer={layer!r}. "
+            "Keep them first (adata.layers['raw'] = adata.X.copy()), or drop them (adata.X = None)."
+        )
+        raise ValueError(msg)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two matrices hold the same numbers; where both are stored alike, as copies are, without more memory."""
+    if sparse.issparse(one) and sparse.issparse(other) and one.nnz == other.nnz:
         parts = ("data", "indices", "indptr")
-        if all(np.array_equal(getattr(kept, part), getattr(values, part)) for part in parts):
-            return
-    for piece in pieces_of(np.arange(kept.shape[0]), kept.shape[1]):
-        dense = (part.toarray() if sparse.issparse(part) else part for part in (kept[piece], values[piece]))
+        if all(np.array_equal(getattr(one, part), getattr(other, part)) for part in parts):
+            return True
+    for piece in pieces_of(np.arange(one.shape[0]), one.shape[1]):
+        dense = (part.toarray() if sparse.issparse(part) else part for part in (one[piece], other[piece]))
         if not np.array_equal(*dense):
-            msg = (
-                f"adata.layers[{name!r}] holds other values than {where}, and would be written over. If they are the "
-                f"right ones, pass layer={name!r}; else rename the layer, or remove it (del adata.layers[{name!r}])."
-            )
-            raise ValueError(msg)
+            return False
+    return True

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_random_state
+from scclr_ext._deferred import deferred_record
 from scclr_ext._docs import ADATA, COPY, LAYER, doc_params
 from scclr_ext._matrix import chunks, get_matrix
 from scclr_ext._settings import report
@@ -60,8 +61,8 @@ def simulate_dropout(
     KeyError
         Where `layer` is missing.
     ValueError
-        Where `rate` is not between 0 and 1, the values are scaled (negative), NaN or infinite, or `adata` is backed
-        by a file.
+        Where `rate` is not between 0 and 1, the values are scaled (negative), NaN or infinite, `adata` is backed by
+        a file, or :func:`scclr_ext.pp.contrastive_preprocess` has left the normalising of the values to their readers.
     TypeError
         Where `adata` is no AnnData, or its values are not numbers in memory.
 
@@ -81,6 +82,12 @@ def simulate_dropout(
         msg = "adata is backed by a file, and its values are about to change; call adata.to_memory() first."
         raise ValueError(msg)
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    if (record := deferred_record(adata, layer)) is not None and record["layer"] == (layer or "X"):
+        msg = (
+            f"The normalising of {where} was left to its readers, by the cells' sums as they are; call "
+            "simulate_dropout before contrastive_preprocess."
+        )
+        raise ValueError(msg)
     values, n_nonzero, n_dropped = _drop(
         get_matrix(adata, layer), float(rate), np.random.default_rng(check_random_state(random_state)), where=where
     )

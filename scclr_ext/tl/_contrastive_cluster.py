@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep
 from scclr_ext._batches import batch_codes, recorded_batch_key
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import CLUSTERS, GRAPH, check_free
 from scclr_ext._settings import report
+from scclr_ext._stored import check_copy
 from scclr_ext.tl._find_clusters import ClusterOptions, find_clusters
 from scclr_ext.tl._graph import neighbor_graph, stored_graph
 
@@ -60,7 +62,7 @@ def contrastive_cluster(
     batch_key
         Column of `obs` with the batch of each cell. The choice of the number of clusters then looks for gaps within
         batches, so that a batch effect that is left does not pass for a cell type. `"auto"` takes the column that the
-        embedding was told of, by its record in `uns`, if `obs` still has it; None takes none.
+        embedding was told of, by its record in `uns`, if it still names batches; None takes none.
     key_added
         Column of `obs` and key of `uns` to write.
     {random_state}
@@ -120,6 +122,7 @@ def contrastive_cluster(
     check_adata(adata)
     check_key_added(key_added)
     check_free(adata, key_added, CLUSTERS)
+    check_copy(adata, copy=copy)
     if neighbors_key is None:
         check_free(adata, "neighbors", GRAPH, asked=False)
         if key_added == "neighbors":
@@ -131,7 +134,7 @@ def contrastive_cluster(
     options.check(adata.n_obs, name="method")
 
     if batch_key == "auto":
-        batch_key = recorded_batch_key(adata, use_rep)
+        batch_key = recorded_batch_key(adata, _keys.record_of(use_rep)) if options.chooses else None
     batches = None if batch_key is None else batch_codes(adata, batch_key)
 
     if neighbors_key is None:

@@ -13,6 +13,7 @@ from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext._records import PSEUDOTIME, check_free, is_record
 from scclr_ext._settings import report, settings
+from scclr_ext._stored import check_copy
 from scclr_ext.tl._order_cells import FEWEST_CELLS, order_cells
 from scclr_ext.tl._root import find_root
 
@@ -104,7 +105,8 @@ def contrastive_pseudotime(
     Warns
     -----
     UserWarning
-        Where the neighbour graph is in pieces, which are then joined, or the graphs do not agree on an order.
+        Where the neighbour graph is in pieces, which are then joined, the root's piece has too few cells for an order,
+        or the graphs do not agree on one.
 
     See Also
     --------
@@ -116,7 +118,8 @@ def contrastive_pseudotime(
     that name each other. The first takes short cuts where a stage has fewer cells than there are neighbours to name;
     the second, which is free of them, leaves odd cells alone. All links weigh the same. A piece is joined to the one
     nearest to it by as many links as a cell has neighbours, first the closest pieces (Boruvka's algorithm for a minimum
-    spanning tree). A cell's place is the median of its places in the ten orders, and its pseudotime the mean of what
+    spanning tree). A cell's place is the median of its places in all orders (fewer
+    than ten with few cells, where numbers of neighbours coincide), and its pseudotime the mean of what
     the cells at this place have.
 
     Examples
@@ -131,6 +134,7 @@ def contrastive_pseudotime(
     True
     """
     check_adata(adata)
+    check_copy(adata, copy=copy)
     check_key_added(key_added)
     check_free(adata, key_added, PSEUDOTIME)
     random_state = check_random_state(random_state)
@@ -149,6 +153,13 @@ def contrastive_pseudotime(
         warnings.warn(
             f"The neighbour graph is in {found.n_pieces} pieces, which were joined where they are nearest: how long "
             "the gaps took is a guess. join=False orders each piece by itself.",
+            UserWarning,
+            stacklevel=2,
+        )
+    if np.isnan(found.pseudotime[start]):
+        warnings.warn(
+            f"The root is in a piece of the neighbour graph with fewer than {FEWEST_CELLS} cells, which have no order. "
+            "Give another root, more `n_neighbors`, or join=True.",
             UserWarning,
             stacklevel=2,
         )

@@ -31,7 +31,7 @@ def contrasts(labels: pd.Categorical, groups: Sequence[str] | None, reference: s
     known = list(labels.categories)
     if len(known) == 1:
         return [Contrast(known[0], 0, ())]
-    asked = known if groups is None else [groups] if isinstance(groups, str) else list(groups)
+    asked = known if groups is None else [groups] if isinstance(groups, str) else list(dict.fromkeys(groups))
     for name, argument in [*((group, "groups") for group in asked), (reference, "reference")]:
         if name not in known and not (argument == "reference" and name == "rest"):
             listed = ", ".join(map(repr, known[:10]))

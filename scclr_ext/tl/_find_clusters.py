@@ -28,6 +28,11 @@ class ClusterOptions(NamedTuple):
     n_clusters: int | None = None
     n_neighbors: int = 15
 
+    @property
+    def chooses(self) -> bool:
+        """Whether the number of clusters is left to be chosen."""
+        return self.resolution is None and self.n_clusters is None and self.method not in _FINDS_OUT_ITSELF
+
     def check(self, n_cells: int, *, name: str) -> None:
         """Refuse what cannot work; `name` is what the user calls the method's argument.
 
@@ -94,7 +99,7 @@ def find_clusters(
         Seed.
     """
     method, resolution, n_clusters, n_neighbors = options
-    if resolution is None and n_clusters is None and method not in _FINDS_OUT_ITSELF:
+    if options.chooses:
         chosen = sweep(rep, graph, method, batches=batches, n_neighbors=n_neighbors, random_state=random_state)
         # Numbered already, as in the record.
         return Clusters(chosen.labels, chosen.setting if method in GRAPH_METHODS else None, chosen.record)

@@ -19,6 +19,7 @@ from scclr_ext._categories import by_name, categories_of
 from scclr_ext._docs import ADATA, COPY, doc_params
 from scclr_ext._records import ATTRIBUTION, check_free
 from scclr_ext._settings import report, settings
+from scclr_ext._stored import check_copy
 from scclr_ext.tl._attribution_input import read_cells
 from scclr_ext.tl._contrasts import Contrast, contrasts
 
@@ -131,7 +132,7 @@ def gene_attribution(
     For a group, the output whose change is shared out is the projection of a cell's embedding on the unit vector from
     the mean embedding of the reference to that of the group. Without groups it is the distance between the
     embeddings of a cell and of the average cell. Time grows with the number of cells looked at times `n_steps`,
-    memory with neither.
+    memory with the cells looked at, whose values are read at once.
 
     Contributions explain the network, not the biology: of genes that always go together, the network may use one and
     leave the others without a share, and another seed may choose another one.
@@ -149,6 +150,7 @@ def gene_attribution(
     True
     """
     check_adata(adata)
+    check_copy(adata, copy=copy)
     check_key_added(key_added)
     check_free(adata, key_added, ATTRIBUTION)
     random_state = check_random_state(random_state)

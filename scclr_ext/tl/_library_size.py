@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._logarithms import common_size, linear_sizes, some_cells
+from scclr_ext._logarithms import SAME_SIZE, common_size, linear_sizes, some_cells
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -21,10 +21,12 @@ def find_target_sum(adata: AnnData, matrix: Any, layer: str | None) -> float:
     -------
     The size, or 0 where it is not known.
     """
+    found = common_size(linear_sizes(some_cells(matrix)))
     recipe = adata.uns.get(_keys.PREPROCESS_UNS)
     if layer is None and isinstance(recipe, Mapping):
         for name in ("library_size", "target_sum"):
             size = recipe.get(name, 0)
             if isinstance(size, int | float | np.number) and size > 0:
-                return float(size)
-    return common_size(linear_sizes(some_cells(matrix)))
+                # Where values were normalised anew since, they say so themselves, unless genes were left out.
+                return float(size) if not found or abs(found - size) <= SAME_SIZE * size else found
+    return found

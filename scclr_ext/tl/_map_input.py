@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from scclr_ext._anndata import check_unique
-from scclr_ext._logarithms import check_logarithms, common_size, linear_sizes, some_cells
+from scclr_ext._logarithms import SAME_SIZE, check_logarithms, common_size, linear_sizes, some_cells
 from scclr_ext._matrix import get_matrix, to_memory
 from scclr_ext._normalize import library_sizes, log_normalize, size_factors
 from scclr_ext._stored import StoredRows, is_stored
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _HINT = 0.1
 """Share of the model's genes that another spelling has to find before it is suggested: a few match by chance."""
-_SAME = 1e-3
-"""Library sizes that differ by less are taken for one."""
 
 
 class QueryInput(NamedTuple):
@@ -72,7 +70,7 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
     cells = some_cells(matrix)
     check_logarithms(adata, cells, layer=layer, where=where)
     linear = linear_sizes(cells)
-    same = bool((np.abs(linear[linear > 0] - target_sum) < _SAME * target_sum).all())
+    same = bool((np.abs(linear[linear > 0] - target_sum) < SAME_SIZE * target_sum).all())
     found = common_size(linear)
     if same or not found or not target_sum:
         return QueryInput(part, places, missing, units, 0.0, empty, doubtful=bool(target_sum) and not same)

@@ -14,6 +14,7 @@ from scclr_ext._batches import batch_codes
 from scclr_ext._docs import COPY, LAYER, doc_params
 from scclr_ext._records import EMBEDDING, MAPPING, is_record
 from scclr_ext._settings import report
+from scclr_ext._stored import check_copy
 from scclr_ext.io._get_model import get_model
 from scclr_ext.io._reference import reference_of
 from scclr_ext.tl._map_input import read_query
@@ -163,6 +164,7 @@ def map_query(
     True
     """
     check_adata(adata)
+    check_copy(adata, copy=copy)
     check_key_added(key_added, or_none=True)
     random_state = check_random_state(random_state)
     _check_options(n_neighbors, min_overlap, novelty_quantile)
@@ -192,8 +194,19 @@ def map_query(
 
     columns = columns_of(found, cells, keys)
     colors = colors_of(reference, cells)
-    record = record_of(model, query, found, labels=cells.column if cells else "", n_neighbors=n_neighbors)
-    record["params"] |= {"batch_key": batch_key or "", "n_pairs": np.array(n_pairs, dtype=np.int64)}
+    record = record_of(
+        model,
+        query,
+        found,
+        labels=cells.column if cells else "",
+        layer=layer or "X",
+        batch_key=batch_key or "",
+        n_pairs=np.array(n_pairs, dtype=np.int64),
+        n_neighbors=n_neighbors,
+        min_overlap=min_overlap,
+        novelty_quantile=novelty_quantile,
+        random_state=random_state,
+    )
     stale = set()
     if is_record(adata.uns.get(keys.uns), MAPPING):  # an earlier one, whose columns are not of this embedding
         stale = {keys.label, keys.confidence, keys.novelty, keys.novel} & set(adata.obs) - set(columns)
@@ -202,6 +215,7 @@ def map_query(
     target.obsm[keys.obsm] = rep
     for name, values in columns.items():
         target.obs[name] = values
+    target.uns.pop(f"{keys.label}_colors", None)  # of other labels, perhaps
     if colors is not None:
         target.uns[f"{keys.label}_colors"] = colors
     for name in stale:

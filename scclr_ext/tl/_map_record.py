@@ -30,20 +30,17 @@ def colors_of(reference: Any, cells: Reference | None) -> list[str] | None:
     return list(colors) if colors is not None and cells is not None and len(colors) == len(cells.labels) else None
 
 
-def record_of(
-    model: Model, query: QueryInput, found: Assessment | None, *, labels: str, n_neighbors: int
-) -> dict[str, Any]:
+def record_of(model: Model, query: QueryInput, found: Assessment | None, **options: Any) -> dict[str, Any]:
     """Return what `uns` keeps of a mapping."""
     record: dict[str, Any] = {
         "params": {
             "method": model.method,
-            "labels": labels,
-            "n_neighbors": n_neighbors,
             "n_genes": len(model.genes),
             "n_shared": len(query.places),
             "n_empty": int(query.empty.sum()),
             "units": query.units,
             "target_sum": query.rescaled,
+            **options,
         },
         "missing_genes": query.missing.astype(str),
     }

@@ -12,6 +12,8 @@ _EXACT_PAIRS = 5 * 10**9
 """Up to here all pairs of cells are compared, which takes half a minute."""
 _PARTS_AROUND, _CELLS_PER_PART = 32, 50
 """Parts of the reference that are searched, which have 98 % of the nearest cells; cells that say where a part lies."""
+_LEAST_ELSEWHERE = 1 / 8
+"""Share of the cells: where all other batches hold fewer, a cell's own neighbours are not to be found there."""
 _FEWEST_KNOWN, _KNOWN_CELLS = 1000, 5
 """Cells that say how dense all others lie, and how many of them are asked for each."""
 
@@ -64,7 +66,8 @@ def hold_out(
 ) -> Neighborhoods:
     """Treat reference cells as if they were new: each finds its neighbours among the others.
 
-    With batches, among the cells of other batches: new cells come from a new batch, too.
+    With batches, among the cells of other batches: new cells come from a new batch, too. But not where nearly all cells
+    are of one batch, whose types the few others need not have.
 
     Parameters
     ----------
@@ -79,18 +82,18 @@ def hold_out(
     rng
         For :func:`look_up`.
     """
-    sizes = np.bincount(batches)
-    if (sizes > 0).sum() < 2:
+    elsewhere = len(rep) - int(np.bincount(batches).max())
+    if elsewhere < max(n_neighbors, _LEAST_ELSEWHERE * len(rep)):
         k = min(n_neighbors, len(rep) - 1)
         found = look_up(rep, rep[held], k + 1, rng)
         own = found.places == held[:, None]
         own[~own.any(axis=1), -1] = True  # of many cells in one place, itself was not found
         return Neighborhoods(*(part[~own].reshape(len(held), k) for part in found))
-    k = min(n_neighbors, len(rep) - int(sizes.max()))
-    distances, places = np.empty((len(held), k), dtype=rep.dtype), np.empty((len(held), k), dtype=np.int64)
+    distances = np.empty((len(held), n_neighbors), dtype=rep.dtype)
+    places = np.empty((len(held), n_neighbors), dtype=np.int64)
     for batch in np.unique(batches[held]):
         inside, others = batches[held] == batch, np.flatnonzero(batches != batch)
-        found = look_up(rep[others], rep[held[inside]], k, rng)
+        found = look_up(rep[others], rep[held[inside]], n_neighbors, rng)
         distances[inside], places[inside] = found.distances, others[found.places]
     return Neighborhoods(distances, places)
 

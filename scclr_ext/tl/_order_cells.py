@@ -60,7 +60,7 @@ def order_cells(
     count, piece = n_pieces(links)
     if join or count == 1:
         agreed = _agree(rep, nearest, root, numbers, random_state=random_state, progress=progress)
-        return Ordered(*agreed, piece * 0 if count == 1 else piece, count, join_pieces(links, rep, nearest, k))
+        return Ordered(*agreed, piece, count, join_pieces(links, rep, nearest, k))
 
     # The piece of the root comes first, then by size.
     sizes = np.bincount(piece, minlength=count)
@@ -85,8 +85,11 @@ def order_cells(
         )
         time[cells], spread[cells] = agreed.pseudotime, agreed.spread
         agreements.append((len(cells), agreed.agreement))
-    weights, values = np.array(agreements).T if agreements else (np.ones(1), np.ones(1))
-    return Ordered(time, spread, float(np.average(values, weights=weights)), piece, count, links)
+    agreement = float("nan")
+    if agreements:
+        weights, values = np.array(agreements).T
+        agreement = float(np.average(values, weights=weights))
+    return Ordered(time, spread, agreement, piece, count, links)
 
 
 def _agree(

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LOWEST, _HIGHEST = 1e-4, 100.0
-_TRIES = 30
+_FINEST = 1e-4
+"""Of the logarithm: no step of a real graph is as narrow, and each try cuts all cells."""
 
 
 class Found(NamedTuple):
@@ -35,9 +36,7 @@ def resolution_for(partition: Callable[[float], NDArray[np.int64]], n_clusters: 
     """
     low, middle, high = np.log(_LOWEST), 0.0, np.log(_HIGHEST)
     best = found = Found(1.0, partition(1.0))
-    for _ in range(_TRIES):
-        if found.n_clusters == n_clusters:
-            return found
+    while found.n_clusters != n_clusters and high - low > _FINEST:
         low, high = (middle, high) if found.n_clusters < n_clusters else (low, middle)
         middle = (low + high) / 2
         found = Found(float(np.exp(middle)), partition(float(np.exp(middle))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +32,10 @@ def find_root(adata: AnnData, root: str | int, groupby: str | None, rep: np.ndar
             msg = f"`groupby={groupby!r}` is not a column of adata.obs; found {names(adata.obs)}."
             raise KeyError(msg)
         column = adata.obs[groupby]
-        cells = np.flatnonzero((column.astype(str) == str(root)).to_numpy() & column.notna().to_numpy())
+        same = column.astype(str) == str(root)
+        if isinstance(root, Real):
+            same |= column == root  # 0 is the stage 0.0, too
+        cells = np.flatnonzero(same.to_numpy() & column.notna().to_numpy())
         if not len(cells):
             found = names(column.dropna().astype(str).unique())
             msg = f"`root={root!r}` is no value of adata.obs[{groupby!r}]; found {found}."

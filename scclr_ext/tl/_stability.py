@@ -17,6 +17,7 @@ from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_ra
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
+from scclr_ext._stored import check_copy
 from scclr_ext.tl._consensus import consensus
 from scclr_ext.tl._find_clusters import ClusterOptions
 from scclr_ext.tl._model_input import read_model_input
@@ -172,6 +173,7 @@ def stability(
     1.0
     """
     check_adata(adata)
+    check_copy(adata, copy=copy)
     check_key_added(key_added, or_none=True)
     keys = _keys.stability_keys(key_added)
     check_free(adata, keys.uns, STABILITY)

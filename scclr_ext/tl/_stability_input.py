@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from scclr_ext._anndata import names
 from scclr_ext._categories import categories_of
 from scclr_ext.engine.methods import resolve
 from scclr_ext.tl._repeat import Recorded, recorded_embedding
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -42,7 +41,7 @@ def what_to_repeat(
     given: dict[str, Any] = {"preset": preset, "layer": layer, "mask_var": mask_var, "batch_key": batch_key}
     usual = {"mask_var": "auto"}
     for name, value in given.items():
-        if isinstance(value, np.ndarray) or value != usual.get(name):
+        if not isinstance(value, str | None) or value != usual.get(name):
             msg = (
                 f"`{name}` goes with a `method`; without one the recorded embedding is repeated as it was. "
                 f"Leave `{name}` out, or name the `method`."
