@@ -87,3 +87,18 @@ def test_without_library_sizes_it_says_so(deferred) -> None:
     del deferred.obs["clr_library_size"]
     with pytest.raises(KeyError, match="clr_library_size"):
         embedding(deferred)
+
+
+@pytest.mark.parametrize("defer", [True, False])
+def test_values_normalised_anew_say_to_which_size(defer) -> None:
+    adata = cells()
+    counts = adata.copy()
+    preprocess(adata, defer=defer)
+    if not defer:
+        adata.X = counts.X.copy()
+    sc.pp.normalize_total(adata, target_sum=1000)
+    sc.pp.log1p(adata)
+    clr.tl.contrastive_embed(adata, n_steps=5, device="cpu", progress=False)
+    assert adata.uns["clr"]["preprocess"]["target_sum"] == pytest.approx(1000)
+    mapped = clr.tl.map_query(counts, adata, device="cpu", copy=True)
+    np.testing.assert_allclose(mapped.obsm["X_clr"], adata.obsm["X_clr"], atol=1e-3)

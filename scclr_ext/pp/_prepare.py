@@ -197,7 +197,7 @@ def _check_not_lost(adata: AnnData, layer: str) -> None:
     if adata.X is None or is_stored(adata.X):
         return
     counts = to_memory(adata.X, where="adata.X")
-    if guess_units(counts) != "counts":
+    if guess_units(counts) != "counts" or not counts.sum():
         return
     if not any(_same(to_memory(adata.layers[name], where=name), counts) for name in adata.layers if name):
         msg = (

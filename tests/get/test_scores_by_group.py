@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,3 +153,40 @@ def test_truth_values_and_numbers_are_groups_by_their_names() -> None:
             assert found["p_value"].tolist() == expected["p_value"].tolist()
             assert found["n_units"].tolist() == [9]
             assert clr.get.composition_test(adata, "ill", "ill", unit="donor", reference=asked)["n_units"].eq(9).all()
+
+
+def paired_study() -> AnnData:
+    """Six donors in both groups; of two of them one score is missing in one group."""
+    rng = np.random.default_rng(0)
+    rows = [(g, f"d{i}", up + rng.normal()) for i in range(6) for g, up in (("before", 0.0), ("after", 0.5))]
+    obs = pd.DataFrame(rows, columns=["time", "donor", "whole"], index=[f"c{i}" for i in range(12)])
+    obs["holes"] = obs["whole"].where(~((obs["time"] == "after") & obs["donor"].isin(["d1", "d2"])))
+    return AnnData(obs=obs)
+
+
+@pytest.mark.filterwarnings("ignore:Some units")
+@pytest.mark.parametrize("order", [["whole", "holes"], ["holes", "whole"]])
+def test_every_score_is_paired_by_itself(order) -> None:
+    table = clr.get.scores_by_group_test(paired_study(), order, "time", unit="donor").set_index("score")
+    assert table["test"].to_dict() == {"whole": "Wilcoxon", "holes": "Mann-Whitney"}
+    assert table["n_units"].to_dict() == {"whole": 6, "holes": 6}
+    alone = clr.get.scores_by_group_test(paired_study(), "whole", "time", unit="donor")
+    assert table.loc["whole", "p_value"] == alone["p_value"].item()
+
+
+def test_it_is_said_that_some_donors_are_paired_and_others_not() -> None:
+    with pytest.warns(UserWarning, match="Some units") as caught:
+        clr.get.scores_by_group_test(paired_study(), ["whole", "holes"], "time", unit="donor")
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("reference", [None, "well", "severe"])
+def test_a_score_that_a_group_lacks_leaves_the_others_alone(reference) -> None:
+    adata = study()
+    adata.obs["half"] = adata.obs["isg"].where(adata.obs["condition"] == "well")
+    table = clr.get.scores_by_group_test(adata, ["half", "isg"], "condition", unit="donor", reference=reference)
+    assert np.isnan(table.set_index("score").loc["half", "p_value"])
+    assert table.set_index("score").loc["isg", "p_value"] < 0.05
+    axes = clr.pl.scores_by_group(adata, ["half", "isg"], "condition", unit="donor", reference=reference, show=False)
+    assert len(axes) == 2
+    plt.close(axes[0].figure)

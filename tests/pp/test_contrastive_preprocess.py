@@ -297,6 +297,20 @@ def test_a_layer_with_other_values_is_not_written_over(counts, name, kind, dtype
             contrastive_preprocess(counts, n_top_genes=50, layer=layer)
 
 
+@pytest.mark.parametrize("name", ["spliced", "logged"])
+def test_counts_that_no_layer_holds_are_not_written_over(counts, name) -> None:
+    counts.layers["spliced"] = sparse.csr_matrix(np.floor(counts.X.toarray() / 2))
+    counts.layers["logged"] = counts.X.log1p()
+    if name == "logged":
+        contrastive_preprocess(logged := counts.copy())
+        counts.layers["logged"] = logged.X
+    with unchanged(counts), pytest.raises(ValueError, match=r"adata.X holds counts that are in no layer.*'raw'"):
+        contrastive_preprocess(counts, layer=name)
+    counts.layers["raw"] = counts.X.toarray()
+    contrastive_preprocess(counts, layer=name)
+    assert not np.array_equal(counts.X.toarray(), counts.layers["raw"])
+
+
 def test_subset(counts) -> None:
     whole = contrastive_preprocess(counts, n_top_genes=50, copy=True)
     contrastive_preprocess(counts, n_top_genes=50, subset=True)

@@ -120,6 +120,14 @@ def test_only_the_layer_is_written(counts) -> None:
     assert without_x.X is None
 
 
+def test_counts_whose_normalising_was_left_to_their_readers_are_not_touched(counts) -> None:
+    counts.layers["mine"] = counts.X.copy()
+    contrastive_preprocess(counts, defer=True)
+    with unchanged(counts), pytest.raises(ValueError, match="call simulate_dropout before contrastive_preprocess"):
+        simulate_dropout(counts, 0.3)
+    simulate_dropout(counts, 0.3, layer="mine")
+
+
 def test_copy_and_view(counts) -> None:
     with unchanged(counts):
         copied = simulate_dropout(counts, 0.3, copy=True)

@@ -333,6 +333,16 @@ def test_an_embedding_whose_batches_are_not_there(batches, batch_key) -> None:
     assert batches.obs["clr_clusters"].nunique() == 4
 
 
+@pytest.mark.parametrize("how", [{}, {"resolution": 1.0}, {"n_clusters": 2}])
+@pytest.mark.parametrize("problem", ["missing", "alone"])
+def test_batches_that_are_none_any_more(batches, problem, how) -> None:
+    told(batches, "clr", "X_clr", "batch")
+    names = batches.obs["batch"].astype(object).where(np.arange(220) > 0, np.nan)
+    batches.obs["batch"] = names if problem == "missing" else [f"b{i}" for i in range(220)]
+    contrastive_cluster(batches, **how)
+    assert "batch_key" not in batches.uns["clr_clusters"]["params"]
+
+
 def test_cells_of_one_batch_out_of_several(batches) -> None:
     told(batches, "clr", "X_clr", "batch")
     alone = batches[batches.obs["batch"] == "a"].copy()

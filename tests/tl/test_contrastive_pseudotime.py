@@ -232,6 +232,21 @@ def test_a_file_in_between(tmp_path) -> None:
     assert table["pseudotime"].tolist() == adata.obs["clr_pseudotime"].tolist()
 
 
+def test_pieces_of_too_few_cells_have_no_order() -> None:
+    rep = np.concatenate([np.arange(3), 100 + np.arange(3)]).astype(float)[:, None]
+    adata = AnnData(obs=pd.DataFrame(index=[f"c{i}" for i in range(6)]), obsm={"X_clr": rep})
+    with pytest.warns(UserWarning, match="fewer than 5 cells, which have no order"):
+        clr.tl.contrastive_pseudotime(adata, 0, n_neighbors=2, join=False, progress=False)
+    assert adata.obs["clr_pseudotime"].isna().all()
+    assert np.isnan(adata.uns["clr_pseudotime"]["agreement"])
+
+
+def test_a_root_group_that_is_a_number() -> None:
+    adata = curve()
+    adata.obs["day"] = (4 * adata.obs["time"]).round()
+    assert run(adata, root=0, groupby="day").equals(run(adata, root="0.0", groupby="day"))
+
+
 @pytest.mark.parametrize("n", [5, 9, 16])
 def test_a_handful_of_cells(n) -> None:
     rep = np.column_stack([np.arange(n), np.zeros(n)]) + 0.01 * np.random.default_rng(0).random((n, 2))

@@ -81,6 +81,35 @@ def test_what_is_written(query, reference) -> None:
     assert freeze_adata(query) == freeze_adata(bare)
 
 
+def test_labels_in_the_order_in_which_people_count(query, reference) -> None:
+    reference.obs["number"] = [f"T{i}" for i in np.arange(140) % 11]
+    map_query(query, reference, labels="number", device="cpu")
+    assert query.obs["clr_label"].cat.categories.tolist() == [f"T{i}" for i in range(11)]
+    reference.obs["number"] = pd.Series([1, "1"] * 70, index=reference.obs_names, dtype=object)
+    with unchanged(query), pytest.raises(ValueError, match="labels of the same name"):
+        map_query(query, reference, labels="number", device="cpu")
+
+
+def test_colours_of_other_labels_do_not_stay(query, reference) -> None:
+    reference.uns["group_colors"] = ["#111111", "#222222", "#333333"]
+    map_query(query, reference, labels="group", device="cpu")
+    assert list(query.uns["clr_label_colors"]) == reference.uns["group_colors"]
+    reference.obs["other"] = reference.obs["group"].astype(str).str.upper()
+    map_query(query, reference, labels="other", device="cpu")
+    assert "clr_label_colors" not in query.uns
+
+
+def test_a_tiny_batch_of_the_reference_changes_little(query, counts) -> None:
+    counts.obs["donor"] = np.where(np.arange(200) < 4, "tiny", "large")
+    told = train(counts[:140].copy(), "scclr", batch_key="donor")
+    map_query(query, told, labels="group", device="cpu")
+    assert query.uns["clr_mapping"]["held_out"]["accuracy"] > 0.9
+    assert query.obs["clr_confidence"].mean() > 0.8
+    told.obs.loc[told.obs_names[0], "donor"] = None  # no batches any more: as without
+    map_query(query, told, labels="group", device="cpu")
+    assert query.uns["clr_mapping"]["held_out"]["accuracy"] > 0.9
+
+
 def reference_size(reference: ad.AnnData) -> float:
     return reference.uns["clr"]["preprocess"]["target_sum"]
 

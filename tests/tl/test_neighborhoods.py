@@ -36,6 +36,15 @@ def test_held_out_cells_do_not_see_themselves_nor_their_batch(n_batches) -> None
         np.testing.assert_allclose(found.distances[i], [distance[j] for j in nearest], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("n_others", [2, 20, 40])
+def test_a_small_batch_is_not_where_all_others_look(n_others) -> None:
+    rep, batches = cells(400), (np.arange(400) < n_others).astype(int)
+    held = np.arange(0, 400, 7)
+    found = hold_out(rep, batches, held, 15, np.random.default_rng(0))
+    expected = hold_out(rep, np.zeros(400, dtype=int), held, 15, np.random.default_rng(0))
+    assert np.array_equal(found.places, expected.places)
+
+
 def test_of_cells_in_one_place_as_many_as_asked_for() -> None:
     found = hold_out(
         np.zeros((20, 3), dtype=np.float32), np.zeros(20, dtype=int), np.arange(20), 5, np.random.default_rng(0)
