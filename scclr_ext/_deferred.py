@@ -50,7 +50,7 @@ def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any, units
     """
     if units != "log-normalized" or record["input"] != "linear":
         return units in {"counts", "linear"}
-    cells, known = some_cells(matrix), _library_sizes(adata)[some_rows(adata.n_obs)]
+    cells, known = some_cells(matrix, "adata"), _library_sizes(adata)[some_rows(adata.n_obs)]
     if np.allclose(library_sizes(cells), known, rtol=SAME_SIZE):
         return True
     # Genes were left out, or values normalised, since.

@@ -32,9 +32,9 @@ def some_rows(n_cells: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, n_cells - 1, _CELLS).astype(np.int64))
 
 
-def some_cells(matrix: Any) -> Any:
-    """Read a few rows, spread over all of them and wherever they live, as float32."""
-    return to_memory(matrix[some_rows(matrix.shape[0])], where="adata")
+def some_cells(matrix: Any, where: str) -> Any:
+    """Read a few rows, spread over all of them and wherever they live, as float32; `where` names them for a message."""
+    return to_memory(matrix[some_rows(matrix.shape[0])], where=where)
 
 
 def linear_sizes(cells: Any) -> NDArray[np.float64]:

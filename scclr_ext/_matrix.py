@@ -18,6 +18,11 @@ _MOST_PLACES = 2**31 - 1
 """Values that may be stored in a sparse matrix whose row starts are integers of 32 bits."""
 
 
+def name_of(layer: str | None) -> str:
+    """Say what messages call `X` or a layer."""
+    return "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+
+
 def get_matrix(adata: AnnData, layer: str | None) -> Any:
     """Return `X` or a layer, whatever its type.
 

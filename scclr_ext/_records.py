@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from scclr_ext import _keys
+from scclr_ext._anndata import check_adata, names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -21,8 +22,8 @@ GRAPH = "a neighbour graph"
 # What it holds, and what its `params` hold; the first that fits. Those below ours are scanpy's.
 _HOLD: dict[str, tuple[set[str], set[str]]] = {
     EMBEDDING: ({"history"}, {"obsm_key"}),
-    STABILITY: ({"runs", "ari"}, set()),
-    ATTRIBUTION: ({"groups", "total"}, set()),
+    STABILITY: ({"runs", "ari", "neighbor_overlap", "clusters", "unsure"}, set()),
+    ATTRIBUTION: ({"groups", "genes", "total", "error"}, {"difference_key"}),
     PSEUDOTIME: ({"n_pieces", "agreement"}, set()),
     CLUSTERS: (set(), {"use_rep", "n_clusters"}),
     MAPPING: ({"missing_genes"}, set()),
@@ -33,6 +34,46 @@ _HOLD: dict[str, tuple[set[str], set[str]]] = {
     "a PCA": ({"variance_ratio"}, set()),
     "a UMAP": (set(), {"a", "b"}),
 }
+
+
+_MADE_BY = {
+    EMBEDDING: ("contrastive_embed", _keys.EMBEDDING_UNS),
+    CLUSTERS: ("contrastive_cluster", _keys.CLUSTERS_OBS),
+    STABILITY: ("stability", _keys.STABILITY_UNS),
+    ATTRIBUTION: ("gene_attribution", _keys.ATTRIBUTION),
+}
+"""Which function of `tl` writes it, and under which name where it was told none."""
+
+
+def find_record(adata: AnnData, key: str, kind: str, *, hint: str = "") -> Mapping[str, Any]:
+    """Return the record of a kind in `uns[key]`, or say what to call; `hint` ends the message where there is none.
+
+    Raises
+    ------
+    TypeError
+        Where `adata` is no AnnData.
+    KeyError
+        Where there is nothing.
+    ValueError
+        Where there is something else.
+    """
+    check_adata(adata)
+    name, usual = _MADE_BY[kind]
+    made_by = f"scclr_ext.tl.{name}"
+    if key not in adata.uns:
+        msg = (
+            f"adata.uns has no {key!r} (it has: {names(adata.uns)}). Call {made_by}(adata) first, or give the name it "
+            f"was told in `key_added` as `key`.{hint}"
+        )
+        raise KeyError(msg)
+    record: Any = adata.uns[key]
+    if not is_record(record, kind):
+        msg = (
+            f"adata.uns[{key!r}] is not {kind}; give as `key` the name that {made_by} was told in `key_added`, or "
+            f"{usual!r} where it was told none."
+        )
+        raise ValueError(msg)
+    return record
 
 
 def is_record(record: Any, kind: str) -> bool:

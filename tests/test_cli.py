@@ -117,6 +117,15 @@ def test_quiet(file, tmp_path, capsys) -> None:
     assert capsys.readouterr() == (f"80 cells written to {out}\n", "")
 
 
+def test_settings_are_those_of_before(file, tmp_path, monkeypatch) -> None:
+    for verbose, progress in ((True, True), (False, False)):
+        monkeypatch.setattr(clr.settings, "verbose", verbose)
+        monkeypatch.setattr(clr.settings, "progress", progress)
+        assert run("embed", file, tmp_path / "out.h5ad", "--quiet" if verbose else "--resolution=1", *QUICK[:-2]) == 0
+        assert run("embed", tmp_path / "none.h5ad", tmp_path / "out.h5ad") == 2
+        assert (clr.settings.verbose, clr.settings.progress) == (verbose, progress)
+
+
 def test_the_input_may_be_the_output(file) -> None:
     assert run("embed", file, file, *QUICK, "--quiet") == 0
     assert "X_clr" in ad.read_h5ad(file).obsm
@@ -215,6 +224,7 @@ def test_interrupted(file, tmp_path, capsys, monkeypatch, stage) -> None:
         ["embed", "a", "b", "--n-steps", "0"],
         ["embed", "a", "b", "--n-clusters", "-2"],
         ["embed", "a", "b", "--n-top-genes", "0"],
+        ["demo", "--no-cluster"],
     ],
 )
 def test_wrong_usage(arguments, capsys) -> None:

@@ -82,6 +82,6 @@ def test_the_library_size() -> None:
 
 
 def test_some_cells_are_of_everywhere() -> None:
-    rows = some_cells(np.arange(1000, dtype=np.int64)[:, None] * np.ones((1, 2), dtype=np.int64))
+    rows = some_cells(np.arange(1000, dtype=np.int64)[:, None] * np.ones((1, 2), dtype=np.int64), "it")
     assert rows.dtype == np.float32
     assert (len(rows), rows[0, 0], rows[-1, 0]) == (256, 0, 999)

@@ -128,3 +128,9 @@ def test_to_memory_wants_numbers() -> None:
 
 
 # batch_codes
+
+
+def test_a_layer_by_the_name_of_x_is_refused(counts) -> None:
+    counts.layers["X"] = counts.X.copy()
+    with pytest.raises(ValueError, match="'X' would be taken for adata.X"):
+        get_matrix(counts, "X")

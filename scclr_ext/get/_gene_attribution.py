@@ -1,18 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import check_adata, names
-from scclr_ext._keys import ATTRIBUTION
+from scclr_ext import _keys
+from scclr_ext._anndata import names
+from scclr_ext._records import ATTRIBUTION, find_record
 from scclr_ext.get._markers import find_markers, marker_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anndata import AnnData
 
@@ -22,7 +22,7 @@ def gene_attribution(
     groups: str | Sequence[str] | None = None,
     *,
     n_genes: int | None = None,
-    key: str = ATTRIBUTION,
+    key: str = _keys.ATTRIBUTION,
     rank_key: str | None = None,
 ) -> pd.DataFrame:
     """Tabulate the genes that drive the embedding, or set groups apart in it, the strongest first.
@@ -133,21 +133,7 @@ def _beside_markers(part: pd.DataFrame, ranked: Any, group: str) -> pd.DataFrame
 
 def read_attribution(adata: AnnData, key: str) -> Mapping[str, Any]:
     """Find the record that :func:`scclr_ext.tl.gene_attribution` left under `adata.uns[key]`."""
-    check_adata(adata)
-    if key not in adata.uns:
-        msg = (
-            f"adata.uns has no {key!r} (it has: {names(adata.uns)}). Call `scclr_ext.tl.gene_attribution(adata)` "
-            "first, or give the name it was told in `key_added` as `key`."
-        )
-        raise KeyError(msg)
-    record = adata.uns[key]
-    needed = {"params", "groups", "genes", "total", "error"}
-    if not isinstance(record, Mapping) or not needed <= set(record) or "difference_key" not in record["params"]:
-        msg = (
-            f"adata.uns[{key!r}] is not the record of attributions; give as `key` the name that "
-            "`scclr_ext.tl.gene_attribution` was told in `key_added`, or 'clr_attribution' where it was told none."
-        )
-        raise ValueError(msg)
+    record = find_record(adata, key, ATTRIBUTION)
     for name in (key, str(record["params"]["difference_key"])):
         if name not in adata.varm:
             msg = (

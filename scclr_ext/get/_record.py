@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from scclr_ext._anndata import check_adata
+from scclr_ext._anndata import names
 from scclr_ext._matrix import chunks
+from scclr_ext._records import EMBEDDING, find_record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
 
+_MAPPED = " (Cells that were mapped have the reference's embedding, whose record is with the reference.)"
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -31,26 +34,12 @@ class EmbeddingRecord(NamedTuple):
 
 def read_record(adata: AnnData, key: str) -> EmbeddingRecord:
     """Find the embedding recorded under `adata.uns[key]`."""
-    check_adata(adata)
-    if key not in adata.uns:
-        msg = (
-            f"adata.uns has no {key!r} (it has: {_names(adata.uns)}). Run `scclr_ext.tl.contrastive_embed(adata)` "
-            "first, or give the name it was told in `key_added` as `key`. (Cells that were mapped have the reference's "
-            "embedding, whose record is with the reference.)"
-        )
-        raise KeyError(msg)
-    record = adata.uns[key]
-    params = record.get("params") if isinstance(record, Mapping) else None
-    if not isinstance(params, Mapping) or "obsm_key" not in params or "history" not in record:
-        msg = (
-            f"adata.uns[{key!r}] is not the record of a contrastive embedding; give as `key` the name that "
-            "`scclr_ext.tl.contrastive_embed` was told in `key_added`, or 'clr' where it was told none."
-        )
-        raise ValueError(msg)
+    record = find_record(adata, key, EMBEDDING, hint=_MAPPED)
+    params = record["params"]
     obsm_key = str(params["obsm_key"])
     if obsm_key not in adata.obsm:
         msg = (
-            f"adata.obsm has no {obsm_key!r} (it has: {_names(adata.obsm)}), which adata.uns[{key!r}] names as its "
+            f"adata.obsm has no {obsm_key!r} (it has: {names(adata.obsm)}), which adata.uns[{key!r}] names as its "
             "embedding. Run `scclr_ext.tl.contrastive_embed(adata)` again, or put the embedding back."
         )
         raise KeyError(msg)
@@ -70,7 +59,3 @@ def read_record(adata: AnnData, key: str) -> EmbeddingRecord:
         seconds=float(record.get("seconds", np.nan)),
         history=record["history"],
     )
-
-
-def _names(mapping: Mapping[str, Any]) -> str:
-    return ", ".join(repr(name) for name in mapping) or "nothing"

@@ -75,7 +75,7 @@ def resolution_sweep(adata: AnnData, *, key: str = CLUSTERS_OBS) -> pd.DataFrame
     >>> import scclr_ext as clr
     >>> adata = AnnData(np.zeros((10, 1), dtype="float32"))
     >>> adata.uns["clr_clusters"] = {
-    ...     "params": {"use_rep": "X_clr", "method": "leiden"},
+    ...     "params": {"use_rep": "X_clr", "method": "leiden", "n_clusters": 2},
     ...     "sweep": {
     ...         "resolution": np.array([0.5, 1.0]),
     ...         "n_clusters": np.array([2, 3]),

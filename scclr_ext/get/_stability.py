@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import check_adata, names
 from scclr_ext._keys import STABILITY_UNS
+from scclr_ext._records import STABILITY, find_record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
 
 _SCORES = (
@@ -138,19 +139,4 @@ def _variation(runs: pd.DataFrame) -> pd.DataFrame:
 
 def read_stability(adata: AnnData, key: str) -> Mapping[str, Any]:
     """Find the record that :func:`scclr_ext.tl.stability` left under `adata.uns[key]`."""
-    check_adata(adata)
-    if key not in adata.uns:
-        msg = (
-            f"adata.uns has no {key!r} (it has: {names(adata.uns)}). Call `scclr_ext.tl.stability(adata)` first, or "
-            "give the name it was told in `key_added` as `key`."
-        )
-        raise KeyError(msg)
-    record = adata.uns[key]
-    needed = {"params", "runs", "ari", "neighbor_overlap", "clusters", "unsure"}
-    if not isinstance(record, Mapping) or not needed <= set(record):
-        msg = (
-            f"adata.uns[{key!r}] is not the record of repeated runs; give as `key` the name that "
-            "`scclr_ext.tl.stability` was told in `key_added`, or 'clr_stability' where it was told none."
-        )
-        raise ValueError(msg)
-    return record
+    return find_record(adata, key, STABILITY)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import check_adata, names
+from scclr_ext._records import CLUSTERS, find_record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anndata import AnnData
 
 SWEEP_COLUMNS = (
@@ -61,26 +62,12 @@ class Sweep(NamedTuple):
 
 def read_sweep(adata: AnnData, key: str) -> Sweep:
     """Find the sweep recorded under `adata.uns[key]`."""
-    check_adata(adata)
-    if key not in adata.uns:
-        msg = (
-            f"adata.uns has no {key!r}; found {names(adata.uns)}. Run `scclr_ext.tl.contrastive_cluster(adata)` "
-            "first, or give the name it was told in `key_added` as `key`."
-        )
-        raise KeyError(msg)
-    record = adata.uns[key]
-    params = record.get("params") if isinstance(record, Mapping) else None
-    if not isinstance(params, Mapping) or not {"use_rep", "method"} <= set(params):
-        msg = (
-            f"adata.uns[{key!r}] is not the record of a clustering; give as `key` the name that "
-            "`scclr_ext.tl.contrastive_cluster` was told in `key_added`, or 'clr_clusters' where it was told none."
-        )
-        raise ValueError(msg)
+    record = find_record(adata, key, CLUSTERS)
     if not {"sweep", "choice", "flow"} <= set(record):
         msg = (
             f"adata.uns[{key!r}] holds no sweep: the resolution or the number of clusters was given, or the method "
-            f"({params['method']!r}) finds it by itself. Call `scclr_ext.tl.contrastive_cluster(adata)` without "
-            "`resolution` and `n_clusters`, for example with method='leiden'."
+            f"({record['params'].get('method')!r}) finds it by itself. Call `scclr_ext.tl.contrastive_cluster(adata)` "
+            "without `resolution` and `n_clusters`, for example with method='leiden'."
         )
         raise ValueError(msg)
     return Sweep(

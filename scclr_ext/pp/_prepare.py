@@ -12,7 +12,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, frame, is_whole
 from scclr_ext._batches import batch_codes, batch_names
 from scclr_ext._logarithms import check_logarithms, several_sizes, some_cells
-from scclr_ext._matrix import apart, get_matrix, to_memory
+from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import check_not_scaled, guess_units
@@ -91,7 +91,7 @@ def prepare(
         msg = f"`n_top_genes` must be a whole number of at least 1; found {n_top!r}."
         raise ValueError(msg)
     check_unique(adata)
-    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    where = name_of(layer)
     matrix = get_matrix(adata, layer)
     codes = None if batch_key is None else batch_codes(adata, batch_key)
     # What is not in memory stays as it is: the values are normalised whenever they are read.
@@ -112,7 +112,7 @@ def prepare(
     logged = units == "log-normalized"
     warnings: list[str] = []
     if logged:
-        cells = some_cells(matrix if values is None else values)
+        cells = some_cells(matrix if values is None else values, where)
         check_logarithms(adata, cells, layer=layer, where=where)
         if sizes := several_sizes(cells):
             warnings.append(_normalized_apart(where, sizes))

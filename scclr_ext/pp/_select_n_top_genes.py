@@ -13,7 +13,7 @@ from scclr_ext._anndata import as_actual, check_adata, check_random_state, check
 from scclr_ext._batches import batch_codes
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._logarithms import check_logarithms, some_cells
-from scclr_ext._matrix import get_matrix, to_memory
+from scclr_ext._matrix import get_matrix, name_of, to_memory
 from scclr_ext._settings import report
 from scclr_ext._stored import StoredRows, check_copy, is_stored
 from scclr_ext._units import check_not_scaled, guess_units
@@ -128,9 +128,9 @@ def select_n_top_genes(
     check_unique(adata)
     values, cells = _sample(adata, layer, max_cells, random_state)
     units = guess_units(values)
-    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    where = name_of(layer)
     if units == "log-normalized":
-        check_logarithms(adata, some_cells(values), layer=layer, where=where)
+        check_logarithms(adata, some_cells(values, where), layer=layer, where=where)
     check_not_scaled(units, where)
     codes = None
     if batch_key is not None:
@@ -212,7 +212,7 @@ def _sample(
 ) -> tuple[np.ndarray | sparse.csr_matrix | sparse.csr_array, NDArray[np.int64]]:
     """Return the values of some cells as a copy in memory, and which cells they are."""
     matrix = get_matrix(adata, layer)
-    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    where = name_of(layer)
     if adata.n_obs < _FEWEST_CELLS:
         msg = f"adata has {adata.n_obs} cells; at least {_FEWEST_CELLS} are needed to try numbers of genes."
         raise ValueError(msg)

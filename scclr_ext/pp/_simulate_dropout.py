@@ -12,7 +12,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_random_state
 from scclr_ext._deferred import deferred_record
 from scclr_ext._docs import ADATA, COPY, LAYER, doc_params
-from scclr_ext._matrix import chunks, get_matrix
+from scclr_ext._matrix import chunks, get_matrix, name_of
 from scclr_ext._settings import report
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def simulate_dropout(
     if adata.isbacked:
         msg = "adata is backed by a file, and its values are about to change; call adata.to_memory() first."
         raise ValueError(msg)
-    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    where = name_of(layer)
     if (record := deferred_record(adata, layer)) is not None and record["layer"] == (layer or "X"):
         msg = (
             f"The normalising of {where} was left to its readers, by the cells' sums as they are; call "

@@ -9,6 +9,7 @@ import numpy as np
 
 from scclr_ext import _keys
 from scclr_ext._logarithms import SAME_SIZE, common_size, linear_sizes, some_cells
+from scclr_ext._matrix import name_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -21,7 +22,7 @@ def find_target_sum(adata: AnnData, matrix: Any, layer: str | None) -> float:
     -------
     The size, or 0 where it is not known.
     """
-    found = common_size(linear_sizes(some_cells(matrix)))
+    found = common_size(linear_sizes(some_cells(matrix, name_of(layer))))
     recipe = adata.uns.get(_keys.PREPROCESS_UNS)
     if layer is None and isinstance(recipe, Mapping):
         for name in ("library_size", "target_sum"):

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from scclr_ext._anndata import check_unique
 from scclr_ext._logarithms import SAME_SIZE, check_logarithms, common_size, linear_sizes, some_cells
-from scclr_ext._matrix import get_matrix, to_memory
+from scclr_ext._matrix import get_matrix, name_of, to_memory
 from scclr_ext._normalize import library_sizes, log_normalize, size_factors
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import check_not_scaled, guess_units
@@ -47,7 +47,7 @@ class QueryInput(NamedTuple):
 def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: float) -> QueryInput:
     """Read and check everything :func:`scclr_ext.tl.map_query` needs of the query; changes nothing."""
     check_unique(adata)
-    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    where = name_of(layer)
     matrix = get_matrix(adata, layer)
     columns = pd.Index(adata.var_names.astype(str)).get_indexer(pd.Index(model.genes))
     places = np.flatnonzero(columns >= 0)
@@ -67,7 +67,7 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
     if units != "log-normalized":
         log_normalize(part, size_factors(sizes, target_sum).factor)
         return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
-    cells = some_cells(matrix)
+    cells = some_cells(matrix, where)
     check_logarithms(adata, cells, layer=layer, where=where)
     linear = linear_sizes(cells)
     same = bool((np.abs(linear[linear > 0] - target_sum) < SAME_SIZE * target_sum).all())

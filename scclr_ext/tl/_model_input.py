@@ -11,7 +11,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, frame, in_order
 from scclr_ext._batches import batch_codes
 from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
-from scclr_ext._matrix import apart, get_matrix, to_memory
+from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._normalize import log_normalize
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import UnitsSoFar, check_not_scaled
@@ -73,7 +73,7 @@ def read_model_input(
     recipe = deferred_record(adata, layer)
     if recipe is not None and layer is None and recipe["layer"] != "X":
         layer = str(recipe["layer"])
-    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    where = name_of(layer)
     matrix = get_matrix(adata, layer)
     if adata.n_obs < _MIN_CELLS:
         msg = f"adata has {adata.n_obs} cell; a contrast needs at least {_MIN_CELLS}."

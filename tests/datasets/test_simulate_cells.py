@@ -250,6 +250,11 @@ def test_groups_can_be_found() -> None:
         ({"path_skew": 2.0}, "path_skew"),
         ({"chunk_size": 0}, "chunk_size"),
         ({"n_jobs": 0}, "n_jobs"),
+        ({"lib_loc": float("nan")}, "lib_loc"),
+        ({"lib_loc": 200}, "lib_loc"),
+        ({"out_facloc": float("nan")}, "out_facloc"),
+        ({"batch_facloc": float("inf")}, "batch_facloc"),
+        ({"bcv_common": float("inf")}, "bcv_common"),
         ({"random_state": -1}, "random_state"),
     ],
 )

@@ -103,5 +103,5 @@ def test_what_is_missing_is_said(attributed) -> None:
         clr.get.gene_attribution(attributed)
     for broken in ({}, "text", {"params": {}}):
         attributed.uns["clr_attribution"] = broken
-        with pytest.raises(ValueError, match="not the record of attributions"):
+        with pytest.raises(ValueError, match="not the record of an attribution"):
             clr.get.gene_attribution(attributed)

@@ -70,7 +70,7 @@ def test_errors_say_what_to_run(tmp_path) -> None:
     adata = make_swept()
     with pytest.raises(TypeError, match="`adata` is a dict"):
         clr.get.resolution_sweep({})
-    with pytest.raises(KeyError, match=r"no 'foo'; found 'clr_clusters'\. Run .*contrastive_cluster.*key_added"):
+    with pytest.raises(KeyError, match=r"no 'foo' \(it has: 'clr_clusters'\)\. Call .*contrastive_cluster.*key_added"):
         clr.get.resolution_sweep(adata, key="foo")
     adata.uns["clr"] = {"params": {"obsm_key": "X_clr"}, "history": {}}
     adata.uns["number"] = 3

@@ -47,7 +47,8 @@ def make_embedded(
     if n_clusters:
         names = [str(i) for i in range(n_clusters)]
         adata.obs["clr_clusters"] = pd.Categorical.from_codes(group, names)
-        adata.uns["clr_clusters"] = {"params": {"use_rep": obsm_key, "method": "leiden", "resolution": 1.0}}
+        params = {"use_rep": obsm_key, "method": "leiden", "resolution": 1.0, "n_clusters": n_clusters}
+        adata.uns["clr_clusters"] = {"params": params}
     steps = np.linspace(0, 300, n_records).astype(int)
     progress = steps / 300
     adata.uns[key] = {

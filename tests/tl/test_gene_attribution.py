@@ -132,6 +132,8 @@ def test_one_group_as_the_reference(embedded) -> None:
     assert len(top(embedded, "t0") & {f"g{j}" for j in range(N_DRIVERS)}) >= 6
     attribute(embedded, "type", reference="t1", groups="t0", key_added="pair")
     assert embedded.varm["pair"].shape == (N_GENES, 1)
+    attribute(embedded, "type", groups=["t0", "t2", "t0"], key_added="twice")
+    assert embedded.uns["twice"]["groups"].tolist() == ["t0", "t2"]
     # Against each other, both sets of drivers count: one by its presence, one by its absence.
     pair = clr.get.gene_attribution(embedded, n_genes=12, key="pair")
     assert 3 <= (pair["difference"] < 0).sum() <= 9

@@ -326,3 +326,8 @@ def test_progress(logged, capsys) -> None:
     assert "Seeds" not in capsys.readouterr().err
     repeat(logged, n_seeds=2, progress=True)
     assert "Seeds" in capsys.readouterr().err
+
+
+def test_a_mask_of_another_type_goes_with_a_method_too(logged) -> None:
+    with unchanged(logged), pytest.raises(ValueError, match="`mask_var` goes with a `method`"):
+        clr.tl.stability(logged, mask_var=pd.Series(data=True, index=logged.var_names))

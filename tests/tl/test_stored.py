@@ -61,6 +61,18 @@ def test_more_cells_than_the_training_shows(counts, tmp_path, method, batch_key)
         assert embed(adata, method, **options).tobytes() == embed(counts, method, **options).tobytes()
 
 
+@pytest.mark.parametrize("function", ["stability", "contrastive_cluster", "contrastive_pseudotime", "gene_attribution"])
+def test_no_copy_of_what_is_in_a_file_is_promised(counts, tmp_path, function) -> None:
+    with stored(counts, "h5ad", tmp_path) as adata:
+        clr.pp.contrastive_preprocess(adata, n_top_genes=50)
+        embed(adata)
+        further = {"root": 0} if function == "contrastive_pseudotime" else {}
+        with pytest.raises(ValueError, match="`copy=True` would load"):
+            getattr(clr.tl, function)(adata, copy=True, **further)
+        with pytest.raises(ValueError, match="`copy=True` would load"):
+            clr.tl.map_query(adata, counts, copy=True)
+
+
 @pytest.mark.parametrize("place", ["h5ad", "lazy zarr"])
 def test_logarithms(counts, tmp_path, place) -> None:
     sc.pp.normalize_total(counts, target_sum=1e4)
