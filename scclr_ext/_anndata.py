@@ -94,6 +94,20 @@ def is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
+def check_whole(least: int, **options: Any) -> None:
+    """Refuse options that are no whole numbers of at least `least`.
+
+    Raises
+    ------
+    ValueError
+        Where one is not.
+    """
+    for name, value in options.items():
+        if not is_whole(value) or value < least:
+            msg = f"`{name}` must be a whole number of at least {least}; found {value!r}."
+            raise ValueError(msg)
+
+
 def names(mapping: Any) -> str:
     """List the first keys for a message."""
     found = [repr(name) for name in list(mapping)[:10] if name is not None]  # anndata 0.13: layers[None] is X

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scclr_ext._anndata import check_whole
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
 
 def at_least(smallest: float, **values: Any) -> None:
     """Refuse what is below a bound; whole numbers are asked for where the bound is one."""
-    kind, words = (Integral, "a whole number") if isinstance(smallest, int) else (Real, "a number")
+    if isinstance(smallest, int):
+        check_whole(smallest, **values)
+        return
     for name, value in values.items():
-        if not isinstance(value, kind) or not float(value) >= smallest:
+        if not isinstance(value, Real) or not float(value) >= smallest:
             bound = "above 0" if 0 < smallest < 1 else f"of at least {smallest:g}"
-            msg = f"`{name}` must be {words} {bound}; found {value!r}."
+            msg = f"`{name}` must be a number {bound}; found {value!r}."
             raise ValueError(msg)
 
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from scclr_ext import _keys
-from scclr_ext._anndata import names
+from scclr_ext._anndata import check_whole, names
 from scclr_ext._records import ATTRIBUTION, find_record
 from scclr_ext.get._markers import find_markers, marker_scores
 
@@ -89,9 +88,8 @@ def gene_attribution(
     1  monocytes  CD3E     2          0.2   0.25        -1.0
     """
     record = read_attribution(adata, key)
-    if n_genes is not None and (isinstance(n_genes, bool) or not isinstance(n_genes, Integral) or n_genes < 1):
-        msg = f"`n_genes` must be a whole number of at least 1, or None; found {n_genes!r}."
-        raise ValueError(msg)
+    if n_genes is not None:
+        check_whole(1, n_genes=n_genes)
     known = [str(group) for group in np.atleast_1d(record["groups"])]
     wanted = known if groups is None else [groups] if isinstance(groups, str) else list(groups)
     for group in wanted:

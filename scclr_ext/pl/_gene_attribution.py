@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.patches import Patch
 
+from scclr_ext._anndata import check_whole
 from scclr_ext._keys import ATTRIBUTION
 from scclr_ext.get import gene_attribution as attribution_table
 from scclr_ext.get._gene_attribution import read_attribution
@@ -111,9 +111,7 @@ def gene_attribution(
     'monocytes: drivers'
     >>> plt.close(fig)
     """
-    if isinstance(n_genes, bool) or not isinstance(n_genes, Integral) or n_genes < 1:
-        msg = f"`n_genes` must be a whole number of at least 1; found {n_genes!r}."
-        raise ValueError(msg)
+    check_whole(1, n_genes=n_genes)
     n_genes = min(int(n_genes), _MOST_GENES)
     table = attribution_table(adata, groups, n_genes=n_genes, key=key, rank_key=rank_key)
     shown = list(table["group"].cat.categories)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import scanpy as sc
 from matplotlib.axes import Axes
-from matplotlib.figure import FigureBase
+from matplotlib.figure import Figure, SubFigure
 
 from scclr_ext.pl._style import names_fit, shorten_together
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from matplotlib.figure import Figure
+    from matplotlib.figure import FigureBase
 
 WIDTH = 11.5
 _TRAINING, _CLUSTERS, _MAP = 2.5, 2.4, 3.7
@@ -46,11 +46,11 @@ def panels(ax: Axes | FigureBase | None, n_maps: int, clusters: Sequence[object]
     return {name: axes[name] for name in [*first, *(f"map{i}" for i in range(n_maps))]}
 
 
-def host_for(ax: object, height: float) -> FigureBase:
+def host_for(ax: object, height: float) -> Figure | SubFigure:
     """Find the figure, or the part of one, that a figure of many panels is drawn into."""
     if ax is None:
         return plt.figure(figsize=(WIDTH, height), layout="constrained")
-    if isinstance(ax, FigureBase):
+    if isinstance(ax, Figure | SubFigure):
         return ax
     if not isinstance(ax, Axes):
         msg = f"`ax` is a {type(ax).__name__}; give an Axes, a SubFigure or a Figure to draw into, or None."

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_unique, frame, is_whole
+from scclr_ext._anndata import check_unique, check_whole, frame
 from scclr_ext._batches import batch_codes, batch_names
 from scclr_ext._logarithms import check_logarithms, several_sizes, some_cells
 from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
@@ -87,9 +87,7 @@ def prepare(
     """
     recipe = find_recipe(method)
     n_top = recipe.n_top_genes if n_top_genes is None else n_top_genes
-    if not is_whole(n_top) or n_top < 1:
-        msg = f"`n_top_genes` must be a whole number of at least 1; found {n_top!r}."
-        raise ValueError(msg)
+    check_whole(1, n_top_genes=n_top)
     check_unique(adata)
     where = name_of(layer)
     matrix = get_matrix(adata, layer)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_random_state, check_unique, frame
+from scclr_ext._anndata import as_actual, check_adata, check_random_state, check_unique, check_whole, frame, is_whole
 from scclr_ext._batches import batch_codes
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._logarithms import check_logarithms, some_cells
@@ -193,17 +193,14 @@ def _check_options(
 ) -> NDArray[np.int64]:
     """Return the candidates as an array, ascending."""
     tried = list(candidates)
-    if not tried or not all(isinstance(n, Integral) and n >= 2 for n in tried):
+    if not tried or not all(is_whole(n) and n >= 2 for n in tried):
         msg = f"`candidates` must be whole numbers of at least 2; found {candidates!r}."
         raise ValueError(msg)
     if not isinstance(tolerance, Real) or not 0 <= float(tolerance) < 1:
         msg = f"`tolerance` must be a number of at least 0 and below 1; found {tolerance!r}."
         raise ValueError(msg)
-    whole = {"n_neighbors": (n_neighbors, 1), "n_splits": (n_splits, 1), "max_cells": (max_cells, _FEWEST_CELLS)}
-    for name, (value, least) in whole.items():
-        if not isinstance(value, Integral) or value < least:
-            msg = f"`{name}` must be a whole number of at least {least}; found {value!r}."
-            raise ValueError(msg)
+    check_whole(1, n_neighbors=n_neighbors, n_splits=n_splits)
+    check_whole(_FEWEST_CELLS, max_cells=max_cells)
     return np.unique(np.array(tried, dtype=np.int64))
 
 

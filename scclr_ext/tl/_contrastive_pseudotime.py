@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep, is_whole
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_whole, get_rep
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext._records import PSEUDOTIME, check_free, is_record
@@ -139,9 +139,7 @@ def contrastive_pseudotime(
     check_free(adata, key_added, PSEUDOTIME)
     random_state = check_random_state(random_state)
     rep = get_rep(adata, use_rep)
-    if not is_whole(n_neighbors) or n_neighbors < 2:
-        msg = f"`n_neighbors` must be a whole number of at least 2; found {n_neighbors!r}."
-        raise ValueError(msg)
+    check_whole(2, n_neighbors=n_neighbors)
     if len(rep) < FEWEST_CELLS:
         msg = f"An order needs at least {FEWEST_CELLS} cells; adata has {len(rep)}."
         raise ValueError(msg)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scclr_ext._anndata import is_whole
+from scclr_ext._anndata import check_whole, is_whole
 from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
 from scclr_ext.tl._resolution import resolution_for
 from scclr_ext.tl._sweep import sweep
@@ -62,9 +62,7 @@ class ClusterOptions(NamedTuple):
                 f"{n_clusters!r}."
             )
             raise ValueError(msg)
-        if not is_whole(n_neighbors) or n_neighbors < 2:
-            msg = f"`n_neighbors` must be a whole number of at least 2; found {n_neighbors!r}."
-            raise ValueError(msg)
+        check_whole(2, n_neighbors=n_neighbors)
 
 
 class Clusters(NamedTuple):

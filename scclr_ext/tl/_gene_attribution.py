@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, is_whole, names
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_whole, names
 from scclr_ext._batches import batch_codes
 from scclr_ext._categories import by_name, categories_of
 from scclr_ext._docs import ADATA, COPY, doc_params
@@ -154,7 +154,7 @@ def gene_attribution(
     check_key_added(key_added)
     check_free(adata, key_added, ATTRIBUTION)
     random_state = check_random_state(random_state)
-    _check_counts(n_steps=n_steps, max_cells=max_cells)
+    check_whole(1, n_steps=n_steps, max_cells=max_cells)
     labels = _labels(adata, groupby)
     wanted = contrasts(labels, groups, reference)
     batches = _batches(adata, batch_key)
@@ -228,13 +228,6 @@ def _labels(adata: AnnData, groupby: str | None) -> pd.Categorical:
 
 def _batches(adata: AnnData, batch_key: str | None) -> np.ndarray:
     return np.zeros(adata.n_obs, dtype=np.int64) if batch_key is None else batch_codes(adata, batch_key)
-
-
-def _check_counts(**options: int) -> None:
-    for name, value in options.items():
-        if not is_whole(value) or value < 1:
-            msg = f"`{name}` must be a whole number of at least 1; found {value!r}."
-            raise ValueError(msg)
 
 
 def _warn_of_error(wanted: list[Contrast], error: np.ndarray) -> None:

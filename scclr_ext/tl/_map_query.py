@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_whole
 from scclr_ext._batches import batch_codes
 from scclr_ext._docs import COPY, LAYER, doc_params
 from scclr_ext._records import EMBEDDING, MAPPING, is_record
@@ -230,9 +229,7 @@ def map_query(
 
 
 def _check_options(n_neighbors: int, min_overlap: float, novelty_quantile: float) -> None:
-    if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
-        msg = f"`n_neighbors` must be a whole number of at least 1; found {n_neighbors!r}."
-        raise ValueError(msg)
+    check_whole(1, n_neighbors=n_neighbors)
     if not 0 <= min_overlap <= 1:
         msg = f"`min_overlap` must be between 0 and 1; found {min_overlap!r}."
         raise ValueError(msg)

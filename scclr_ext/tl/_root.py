@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import pairwise_distances
 
-from scclr_ext._anndata import names
+from scclr_ext._anndata import is_whole, names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -50,7 +50,7 @@ def find_root(adata: AnnData, root: str | int, groupby: str | None, rep: np.ndar
             )
             raise KeyError(msg)
         return int(place[0])
-    if isinstance(root, bool) or not isinstance(root, Integral) or not 0 <= root < adata.n_obs:
+    if not is_whole(root) or not 0 <= root < adata.n_obs:
         msg = f"`root={root!r}` is neither the name nor the number (0 to {adata.n_obs - 1}) of a cell."
         raise KeyError(msg)
     return int(root)

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, is_whole
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_whole
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
@@ -178,9 +178,7 @@ def stability(
     keys = _keys.stability_keys(key_added)
     check_free(adata, keys.uns, STABILITY)
     random_state = check_random_state(random_state)
-    if not is_whole(n_seeds) or n_seeds < 2:
-        msg = f"`n_seeds` must be a whole number of at least 2; found {n_seeds!r}."
-        raise ValueError(msg)
+    check_whole(2, n_seeds=n_seeds)
     options = ClusterOptions(cluster_method, resolution, n_clusters, n_neighbors)
     options.check(adata.n_obs, name="cluster_method")
     if adata.n_obs < 3:

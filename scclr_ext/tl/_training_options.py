@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from scclr_ext._anndata import is_whole
+from scclr_ext._anndata import check_whole
 
 if TYPE_CHECKING:
     from scclr_ext.engine.methods import Resolved
@@ -30,14 +30,12 @@ def with_options(
     if n_epochs is not None and n_steps is not None:
         msg = f"`n_epochs` and `n_steps` exclude one another; found {n_epochs} and {n_steps}."
         raise ValueError(msg)
-    for name, value in (("n_epochs", n_epochs), ("n_steps", n_steps)):
-        if value is not None and (not is_whole(value) or value < 1):
-            msg = f"`{name}` must be a whole number of at least 1; found {value!r}."
-            raise ValueError(msg)
     changes: dict[str, Any] = {}
     if n_epochs is not None:
+        check_whole(1, n_epochs=n_epochs)
         changes |= {"epochs": n_epochs, "steps": None}
     if n_steps is not None:
+        check_whole(1, n_steps=n_steps)
         changes |= {"steps": n_steps, "epochs": None}
     given = {"batch_size": batch_size, "learning_rate": learning_rate, "early_stopping": early_stopping}
     changes |= {name: value for name, value in given.items() if value is not None}
