@@ -39,13 +39,6 @@ def as_actual(adata: AnnData) -> None:
         adata._init_as_actual(adata.to_memory() if adata.isbacked else adata.copy())
 
 
-def in_order(mask: object, names: pd.Index) -> object:
-    """Bring a series that is labelled by these genes, in another order, to theirs; other values stay as they are."""
-    if not isinstance(mask, pd.Series) or len(mask) != len(names) or not mask.index.is_unique:
-        return mask
-    return mask.reindex(names) if mask.index.isin(names).all() else mask
-
-
 def check_unique(adata: AnnData) -> None:
     """Refuse gene names that occur twice: a model finds its genes by name.
 

@@ -11,13 +11,13 @@ from scclr_ext import _keys
 from scclr_ext._anndata import names
 from scclr_ext._logarithms import SAME_SIZE, common_size, linear_sizes, some_cells, some_rows
 from scclr_ext._normalize import library_sizes, size_factors
+from scclr_ext._units import guess_units
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
     from scclr_ext._normalize import SizeFactors
-    from scclr_ext._units import Units
 
 
 def deferred_record(adata: AnnData, layer: str | None) -> Mapping[str, Any] | None:
@@ -28,8 +28,8 @@ def deferred_record(adata: AnnData, layer: str | None) -> Mapping[str, Any] | No
     return None
 
 
-def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any, units: Units) -> bool:
-    """Whether values are still what they were when they were left to their readers, or were normalised since.
+def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any) -> bool:
+    """Whether values are still what they were when they were left to their readers, or were log-normalised since.
 
     Parameters
     ----------
@@ -39,23 +39,33 @@ def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any, units
         What :func:`deferred_record` gave.
     matrix
         The values, of all genes.
-    units
-        What those that are to be read look like. Of values that never were counts some genes may all be as small as
-        logarithms are; what the cells add up to then tells.
 
     Raises
     ------
     KeyError
-        Where that is needed and the library sizes are gone.
+        Where the library sizes are gone.
+    ValueError
+        Where the values are neither: the library sizes are not theirs.
     """
-    if units != "log-normalized" or record["input"] != "linear":
-        return units in {"counts", "linear"}
-    cells, known = some_cells(matrix, "adata"), _library_sizes(adata)[some_rows(adata.n_obs)]
-    if np.allclose(library_sizes(cells), known, rtol=SAME_SIZE):
+    cells = some_cells(matrix, "adata")
+    units = guess_units(cells)
+    if record["input"] == "counts" and units == "log-normalized":
+        return False
+    sums, known = library_sizes(cells), _library_sizes(adata)[some_rows(adata.n_obs)]
+    if np.allclose(sums, known, rtol=SAME_SIZE):
         return True
-    # Genes were left out, or values normalised, since.
+    fewer = adata.n_vars < record.get("n_vars", np.inf) and bool((sums <= known * (1 + SAME_SIZE)).all())
+    # Of values that never were counts all may be as small as logarithms are; what cells add up to then tells.
     told = _keys.LOG1P_UNS in adata.uns and record["layer"] == "X"
-    return not told and not common_size(linear_sizes(cells))
+    if units == "log-normalized" and (told or common_size(linear_sizes(cells))):
+        return False
+    if fewer and (units == "counts" or record["input"] == "linear"):
+        return True
+    msg = (
+        f"The {record['input']} values whose normalising was left to their readers were changed since: cells no longer "
+        f"add up to adata.obs[{_keys.LIBRARY_SIZE_OBS!r}]. Call scclr_ext.pp.contrastive_preprocess(adata) again."
+    )
+    raise ValueError(msg)
 
 
 def deferred_factors(adata: AnnData, record: Mapping[str, Any]) -> SizeFactors:

@@ -25,6 +25,7 @@ def demo(args: argparse.Namespace, *, first: bool = True) -> None:
 
     Of several processes only the `first` one does more than share the training.
     """
+    args.out.mkdir(parents=True, exist_ok=True)  # told now, not after the training
     started = time.perf_counter()
     adata = _pbmc() if args.input is None else read(args.input)
     analyse(adata, args, cluster=first)
@@ -34,7 +35,6 @@ def demo(args: argparse.Namespace, *, first: bool = True) -> None:
     seconds = time.perf_counter() - started
 
     keys = _keys.embedding_keys(args.key_added)
-    args.out.mkdir(parents=True, exist_ok=True)
     data = args.out / "embedded.h5ad"
     adata.write_h5ad(data)
     clusters_key = _keys.clusters_key(args.key_added)

@@ -54,6 +54,33 @@ def common_size(sizes: NDArray[np.float64]) -> float:
     return round(typical, 2) if np.ptp(sizes) < SAME_SIZE * typical else 0.0
 
 
+def check_alike(cells: Any, where: str) -> None:
+    """Refuse counts of some cells beside logarithms of others: samples that were joined before all were normalised.
+
+    Parameters
+    ----------
+    cells
+        Some cells, of all genes, float32.
+    where
+        Where they are from, for the message.
+
+    Raises
+    ------
+    ValueError
+        Where some cells are whole numbers, and what the others are logarithms of adds up to one library size.
+    """
+    rows = cells if sparse.issparse(cells) else sparse.csr_matrix(cells)
+    odd = abs(rows - rows.rint()).max(axis=1).toarray().ravel() > 0
+    filled = np.diff(rows.tocsr().indptr) > 0
+    if odd.any() and (filled & ~odd).any() and common_size(linear_sizes(rows[odd])):
+        n_counts = int((filled & ~odd).sum())
+        msg = (
+            f"{where} holds counts of some cells ({n_counts} of {rows.shape[0]} that were looked at) and "
+            "logarithms of others: samples that were joined before all were normalised. Give the counts of all."
+        )
+        raise ValueError(msg)
+
+
 def several_sizes(cells: Any) -> list[float]:
     """Library sizes that samples were brought to apart from one another; empty where it was one, or cannot be told.
 
@@ -69,6 +96,16 @@ def several_sizes(cells: Any) -> list[float]:
     groups = np.split(sizes, np.flatnonzero(np.diff(sizes) > SAME_SIZE * sizes[:-1]) + 1)
     common = [common_size(group) for group in groups]
     return common if 1 < len(common) <= len(sizes) / _FEWEST_PER_SIZE and all(common) else []
+
+
+def normalized_apart(where: str, sizes: list[float]) -> str:
+    """Word the warning of what :func:`several_sizes` found."""
+    shown = ", ".join(f"{size:,.0f}" for size in sizes[:3]) + (", ..." if len(sizes) > 3 else "")
+    return (
+        f"{where} holds logarithms of cells that were brought to {len(sizes)} library sizes ({shown}): samples that "
+        "were normalised apart, which tells them from one another. Give the counts (perhaps in a `layer`), or "
+        "normalise all cells to one size."
+    )
 
 
 def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str) -> None:

@@ -113,10 +113,17 @@ def read(path: Path) -> AnnData:
     """
     import anndata
 
+    if path.is_dir():
+        msg = f"{path} is a folder; read it in Python (anndata.read_zarr, scanpy.read_10x_mtx) and write an .h5ad file."
+        raise IsADirectoryError(msg)
     try:
         return anndata.read_h5ad(path)
-    except OSError as error:
-        msg = f"{path} cannot be read as an .h5ad file: {str(error).splitlines()[0]}"
+    except (OSError, TypeError) as error:  # a TypeError where a file of another program has entries of its own
+        about = str(error).splitlines()[0]
+        hint = " (One of 10x Genomics? Read it with scanpy.read_10x_h5 and write an .h5ad file.)" * (
+            path.suffix == ".h5"
+        )
+        msg = f"{path} cannot be read as an .h5ad file: {about}{hint}"
         raise OSError(msg) from error
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import anndata as ad
+import h5py
 import numpy as np
 import pytest
 
@@ -168,7 +169,13 @@ def test_files_that_are_not_there_or_no_h5ad(file, tmp_path, capsys) -> None:
     assert run("embed", tmp_path / "text.h5ad", out) == 2
     assert "text.h5ad cannot be read as an .h5ad file" in one_line(capsys)
     assert run("embed", tmp_path, out) == 2
-    assert "cannot be read as an .h5ad file" in one_line(capsys)
+    assert "is a folder; read it in Python" in one_line(capsys)
+    with h5py.File(tmp_path / "filtered.h5", "w") as tenx:
+        tenx.create_group("matrix")
+    assert run("embed", tmp_path / "filtered.h5", out) == 2
+    assert "scanpy.read_10x_h5" in one_line(capsys)
+    assert run("demo", file, "--out", tmp_path / "text.h5ad") == 2
+    assert "text.h5ad" in one_line(capsys)
     assert run("embed", file, tmp_path / "nowhere" / "out.h5ad") == 2
     assert "nowhere to write out.h5ad to; make it first" in one_line(capsys)
     (tmp_path / "folder").mkdir()

@@ -80,7 +80,7 @@ def test_what_cells_add_up_to_tells(deferred, normalised, fewer) -> None:
     if fewer:
         deferred = deferred[:, 5:].copy()
     record = deferred.uns["clr_preprocess"]
-    assert still_deferred(deferred, record, deferred.X, "log-normalized") is not normalised
+    assert still_deferred(deferred, record, deferred.X) is not normalised
 
 
 def test_without_library_sizes_it_says_so(deferred) -> None:
@@ -102,3 +102,37 @@ def test_values_normalised_anew_say_to_which_size(defer) -> None:
     assert adata.uns["clr"]["preprocess"]["target_sum"] == pytest.approx(1000)
     mapped = clr.tl.map_query(counts, adata, device="cpu", copy=True)
     np.testing.assert_allclose(mapped.obsm["X_clr"], adata.obsm["X_clr"], atol=1e-3)
+
+
+def small_counts() -> ad.AnnData:
+    rng = np.random.default_rng(0)
+    return ad.AnnData(sparse.csr_matrix(rng.poisson(np.linspace(0.3, 3.0, 40), (60, 40)).astype(np.float32)))
+
+
+@pytest.mark.parametrize("change", ["normalised", "thinned", "doubled"])
+def test_counts_that_were_changed_since_are_refused(change) -> None:
+    adata = small_counts()
+    clr.pp.contrastive_preprocess(adata, n_top_genes=15, defer=True)
+    if change == "normalised":
+        sc.pp.normalize_total(adata, target_sum=1e4)
+    elif change == "thinned":
+        sc.pp.downsample_counts(adata, counts_per_cell=20)
+    else:
+        adata.X = adata.X * 2
+    with pytest.raises(ValueError, match="were changed since: cells no longer add up.*contrastive_preprocess"):
+        embedding(adata)
+
+
+def test_counts_with_fewer_genes_are_normalised_as_before() -> None:
+    adata = small_counts()
+    clr.pp.contrastive_preprocess(adata, n_top_genes=15, defer=True)
+    fewer = adata[:, adata.var["highly_variable"]].copy()
+    assert np.array_equal(embedding(fewer), embedding(adata))
+
+
+def test_logarithms_of_deferred_counts_are_looked_at_like_any() -> None:
+    adata = small_counts()
+    clr.pp.contrastive_preprocess(adata, n_top_genes=15, defer=True)
+    sc.pp.log1p(adata)
+    with pytest.raises(ValueError, match="logarithms of counts that were not normalised"):
+        embedding(adata)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import check_adata, names
+from scclr_ext._batches import no_groups
 from scclr_ext._categories import by_name, categories_of
 from scclr_ext._matrix import get_matrix
 from scclr_ext.get._expression import in_raw, read_expression
@@ -36,7 +37,7 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
     KeyError
         If a column is missing.
     ValueError
-        If no cell has all labels.
+        If no cell has all labels, or a column holds measurements or names of cells.
     """
     check_adata(adata)
     keys = {argument: key for argument, key in columns.items() if key is not None}
@@ -44,6 +45,9 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
         if key not in adata.obs:
             msg = f"`{argument}={key!r}` is not a column of adata.obs; found {names(adata.obs)}."
             raise KeyError(msg)
+        if (none := no_groups(adata.obs[key])) is not None:
+            msg = f"adata.obs[{key!r}] (`{argument}`) holds {none}; give a column of groups of cells."
+            raise ValueError(msg)
     found = pd.DataFrame({argument: adata.obs[key].to_numpy() for argument, key in keys.items()})
     known = found.notna().all(axis=1).to_numpy()
     if not known.any():

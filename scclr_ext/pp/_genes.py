@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext import _keys
-from scclr_ext._anndata import in_order, names
+from scclr_ext._gene_mask import gene_mask
 from scclr_ext.pp._dispersion import rank_genes, rank_genes_in_batches
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def select_genes(
         Where `mask_genes` makes no sense, or no gene can be chosen.
     """
     whole = moments.pooled()
-    eligible = (whole.seen[0] >= _MIN_CELLS) & _varies(whole)[0] & _allowed(var, mask_genes)
+    eligible = (whole.seen[0] >= _MIN_CELLS) & _varies(whole)[0] & gene_mask(var, mask_genes, argument="mask_genes")
     if not eligible.any():
         msg = (
             f"No gene can be chosen: none is found in at least {_MIN_CELLS} cells, differs between cells "
@@ -83,21 +83,3 @@ def select_genes(
 
 def _varies(moments: Moments) -> NDArray[np.bool_]:
     return moments.variance > (_ROUNDING * moments.mean) ** 2
-
-
-def _allowed(var: pd.DataFrame, mask_genes: str | NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    if mask_genes is None:
-        return np.ones(len(var), dtype=bool)
-    if isinstance(mask_genes, str):
-        if mask_genes not in var:
-            msg = f"`mask_genes={mask_genes!r}` is not a column of adata.var; found {names(var)}."
-            raise KeyError(msg)
-        mask_genes = var[mask_genes].to_numpy()
-    mask = np.asarray(in_order(mask_genes, var.index))
-    if mask.dtype != bool or mask.shape != (len(var),):
-        msg = (
-            f"`mask_genes` must be boolean with one entry per gene ({len(var)}); "
-            f"found {mask.dtype} of shape {mask.shape}."
-        )
-        raise ValueError(msg)
-    return mask

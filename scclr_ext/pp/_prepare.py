@@ -11,7 +11,7 @@ from scipy import sparse
 from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, check_whole, frame
 from scclr_ext._batches import batch_codes, batch_names
-from scclr_ext._logarithms import check_logarithms, several_sizes, some_cells
+from scclr_ext._logarithms import check_alike, check_logarithms, normalized_apart, several_sizes, some_cells
 from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
@@ -109,11 +109,13 @@ def prepare(
     check_not_scaled(units, where)
     logged = units == "log-normalized"
     warnings: list[str] = []
+    cells = some_cells(matrix if values is None else values, where)
+    if units == "linear":
+        check_alike(cells, where)
     if logged:
-        cells = some_cells(matrix if values is None else values, where)
         check_logarithms(adata, cells, layer=layer, where=where)
         if sizes := several_sizes(cells):
-            warnings.append(_normalized_apart(where, sizes))
+            warnings.append(normalized_apart(where, sizes))
     name = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
     if values is not None and not logged and layer != name and name in adata.layers:
         _check_same(adata.layers[name], values, name, where)
@@ -139,6 +141,7 @@ def prepare(
         "batch_key": batch_key or "",
         "target_sum": "kept" if logged else recipe.target_sum or "median",
         "deferred": stays and not logged,
+        "n_vars": adata.n_vars,
     }
     if not logged and recipe.target_sum is None:
         record["library_size"] = found.target_sum  # what the median was
@@ -163,15 +166,6 @@ def prepare(
         subset=subset,
         message=f"{held}; {now}, var['highly_variable'] marks {n_chosen} genes",
         warnings=tuple(warnings),
-    )
-
-
-def _normalized_apart(where: str, sizes: list[float]) -> str:
-    shown = ", ".join(f"{size:,.0f}" for size in sizes[:3]) + (", ..." if len(sizes) > 3 else "")
-    return (
-        f"{where} holds logarithms of cells that were brought to {len(sizes)} library sizes ({shown}): samples that "
-        "were normalised apart, which tells them from one another. Give the counts (perhaps in a `layer`), or "
-        "normalise all cells to one size."
     )
 
 

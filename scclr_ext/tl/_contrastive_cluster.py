@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep
 from scclr_ext._batches import batch_codes, recorded_batch_key
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
-from scclr_ext._records import CLUSTERS, GRAPH, check_free
+from scclr_ext._records import CLUSTERS, EMBEDDING, GRAPH, check_free, is_record
 from scclr_ext._settings import report
 from scclr_ext._stored import check_copy
 from scclr_ext.tl._find_clusters import ClusterOptions, find_clusters
@@ -97,7 +98,8 @@ def contrastive_cluster(
     Warns
     -----
     UserWarning
-        Where no resolution gives exactly `n_clusters`.
+        Where no resolution gives exactly `n_clusters`. Or where the embedding's record is of fewer cells: samples that
+        were embedded apart, perhaps, and joined.
 
     Notes
     -----
@@ -136,6 +138,7 @@ def contrastive_cluster(
     if batch_key == "auto":
         batch_key = recorded_batch_key(adata, _keys.record_of(use_rep)) if options.chooses else None
     batches = None if batch_key is None else batch_codes(adata, batch_key)
+    _warn_of_other_cells(adata, use_rep)
 
     if neighbors_key is None:
         work = neighbor_graph(rep, use_rep, n_neighbors, random_state)
@@ -166,6 +169,19 @@ def contrastive_cluster(
         + (", and the neighbour graph uns['neighbors']" if neighbors_key is None else "")
     )
     return target if copy else None
+
+
+def _warn_of_other_cells(adata: AnnData, use_rep: str) -> None:
+    record = adata.uns.get(_keys.record_of(use_rep))
+    n_trained = int(record["params"].get("n_cells", adata.n_obs)) if is_record(record, EMBEDDING) else adata.n_obs
+    if n_trained < adata.n_obs:
+        warnings.warn(
+            f"adata.obsm[{use_rep!r}] has {adata.n_obs} cells, and the network it is recorded with was trained on "
+            f"{n_trained}. Unless the others were mapped onto it (scclr_ext.tl.map_query), they have coordinates of "
+            "another network, and clusters are those of the networks: embed all cells together.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _how_sure(record: dict[str, Any]) -> str:

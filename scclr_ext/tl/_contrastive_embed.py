@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
-from scclr_ext._records import EMBEDDING, check_free
+from scclr_ext._records import EMBEDDING, check_free, is_record
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
 from scclr_ext.engine.checkpoint import check_resume
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
 
+    from scclr_ext._keys import EmbeddingKeys
     from scclr_ext.engine.config import MethodConfig
 
 
@@ -172,6 +173,7 @@ def contrastive_embed(
     check_key_added(key_added, or_none=True)
     keys = _keys.embedding_keys(key_added)
     check_free(adata, keys.uns, EMBEDDING)
+    _check_no_other_embedding(adata, keys)
     check_copy(adata, copy=copy)
     random_state = check_random_state(random_state)
     choice = resolve(method, preset)
@@ -221,3 +223,14 @@ def contrastive_embed(
     target.uns[keys.uns] = record
     report(f"added obsm[{keys.obsm!r}], {result.embedding.shape[1]} dimensions, and its record uns[{keys.uns!r}]")
     return target if copy else None
+
+
+def _check_no_other_embedding(adata: AnnData, keys: EmbeddingKeys) -> None:
+    """Refuse to write over the record of an embedding that stays."""
+    record = adata.uns.get(keys.uns)
+    if is_record(record, EMBEDDING) and str(record["params"]["obsm_key"]) != keys.obsm:
+        msg = (
+            f"adata.uns[{keys.uns!r}] is the record of the embedding in adata.obsm[{record['params']['obsm_key']!r}], "
+            "which would be left without; give another `key_added`."
+        )
+        raise ValueError(msg)

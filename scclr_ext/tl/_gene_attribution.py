@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 import scclr_ext
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_whole, names
-from scclr_ext._batches import batch_codes
+from scclr_ext._batches import batch_codes, no_groups
 from scclr_ext._categories import by_name, categories_of
 from scclr_ext._docs import ADATA, COPY, doc_params
 from scclr_ext._records import ATTRIBUTION, check_free
@@ -216,6 +216,9 @@ def _labels(adata: AnnData, groupby: str | None) -> pd.Categorical:
     if groupby not in adata.obs:
         msg = f"`groupby={groupby!r}` is not a column of adata.obs; found {names(adata.obs)}."
         raise KeyError(msg)
+    if (found := no_groups(adata.obs[groupby])) is not None:
+        msg = f"adata.obs[{groupby!r}] (`groupby`) holds {found}; give a column of groups of cells."
+        raise ValueError(msg)
     labels = by_name(categories_of(adata.obs[groupby]))
     if len(labels.categories) < 2:
         msg = (

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_unique, frame, in_order
+from scclr_ext._anndata import check_unique, frame
 from scclr_ext._batches import batch_codes
 from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
+from scclr_ext._gene_mask import gene_mask
+from scclr_ext._logarithms import check_logarithms, normalized_apart, several_sizes, some_cells
 from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._normalize import log_normalize
 from scclr_ext._stored import StoredRows, is_stored
@@ -18,11 +21,11 @@ from scclr_ext._units import UnitsSoFar, check_not_scaled
 from scclr_ext.tl._library_size import find_target_sum
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
     from scipy import sparse
 
+_HINT = " Call scclr_ext.pp.contrastive_preprocess(adata), or pass mask_var=None for all genes."
 _MIN_CELLS = 2
 _FIRST_CELLS = 256
 
@@ -81,7 +84,10 @@ def read_model_input(
     var = frame(adata.var)
     if isinstance(mask_var, str) and mask_var == "auto":
         mask_var = _keys.HIGHLY_VARIABLE_VAR if _keys.HIGHLY_VARIABLE_VAR in var else None
-    mask = _gene_mask(var, mask_var)
+    mask = gene_mask(var, mask_var, argument="mask_var", hint=_HINT)
+    if not mask.any():
+        msg = "`mask_var` selects no gene; call scclr_ext.pp.contrastive_preprocess(adata) to choose some."
+        raise ValueError(msg)
     batches = None if batch_key is None else batch_codes(adata, batch_key)
     genes = None if mask.all() else np.flatnonzero(mask)
     values: np.ndarray | sparse.csr_matrix | sparse.csr_array | StoredRows
@@ -99,13 +105,18 @@ def read_model_input(
         found = "raw counts" if seen.units == "counts" else "values that are not logarithms"
         msg = f"{where} holds {found}; call scclr_ext.pp.contrastive_preprocess(adata) first."
         raise ValueError(msg)
-    if recipe is not None and still_deferred(adata, recipe, matrix, seen.units):
+    if recipe is not None and still_deferred(adata, recipe, matrix):
         factor, target_sum = deferred_factors(adata, recipe)
         if isinstance(values, StoredRows):
             values.change = lambda part, _, cells: log_normalize(part, factor[cells])
         else:
             values = apart(values, matrix)
             log_normalize(values, factor)
+    else:
+        cells = some_cells(matrix, where)
+        check_logarithms(adata, cells, layer=layer, where=where)
+        if sizes := several_sizes(cells):
+            warnings.warn(normalized_apart(where, sizes), UserWarning, stacklevel=3)
     first = matrix[:_FIRST_CELLS] if isinstance(values, StoredRows) else matrix
     return ModelInput(
         matrix=values,
@@ -117,27 +128,3 @@ def read_model_input(
         target_sum=find_target_sum(adata, first, layer) if target_sum is None else target_sum,
         small=recipe is not None and recipe["input"] == "linear",
     )
-
-
-def _gene_mask(var: pd.DataFrame, mask_var: str | NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    if mask_var is None:
-        return np.ones(len(var), dtype=bool)
-    if isinstance(mask_var, str):
-        if mask_var not in var:
-            msg = (
-                f"`mask_var={mask_var!r}` is not a column of adata.var; call "
-                "scclr_ext.pp.contrastive_preprocess(adata), or pass mask_var=None for all genes."
-            )
-            raise KeyError(msg)
-        mask_var = var[mask_var].to_numpy()
-    mask = np.asarray(in_order(mask_var, var.index))
-    if mask.dtype != bool or mask.shape != (len(var),):
-        msg = (
-            f"`mask_var` must be boolean with one entry per gene ({len(var)}); "
-            f"found {mask.dtype} of shape {mask.shape}."
-        )
-        raise ValueError(msg)
-    if not mask.any():
-        msg = "`mask_var` selects no gene; call scclr_ext.pp.contrastive_preprocess(adata) to choose some."
-        raise ValueError(msg)
-    return mask

@@ -9,7 +9,7 @@ from scclr_ext.tl._neighborhoods import find_neighbors
 from scclr_ext.tl._transfer import directions
 
 _MOST_CELLS = 10_000
-_FEWEST_PAIRS = 30
+_FEWEST_CELLS = 10
 _ROUNDS = 5
 
 
@@ -37,7 +37,8 @@ def shift_batches(
 
     Returns
     -------
-    The moved cells, float32, and the number of pairs of each batch; one with fewer than 30 stays where it is.
+    The moved cells, float32, and the number of pairs of each batch; one with fewer than ten cells that have partners,
+    or fewer than ten partners, stays where it is.
     """
     out, n_pairs = cells.copy(), []
     some = _sample(reference, rng)
@@ -49,7 +50,7 @@ def shift_batches(
         step = np.zeros(cells.shape[1], dtype=np.float32)
         for _ in range(_ROUNDS):
             own, partner = _mutual(directions(mine + step, center), there, n_neighbors)
-            if len(own) < _FEWEST_PAIRS:
+            if min(len(np.unique(own)), len(np.unique(partner))) < _FEWEST_CELLS:
                 step[:] = 0
                 break
             step = np.median(some[partner] - mine[own], axis=0).astype(np.float32)

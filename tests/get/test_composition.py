@@ -257,3 +257,11 @@ def test_errors_name_what_is_wrong() -> None:
     adata.obs["one"] = "same"
     with pytest.raises(ValueError, match=r"one group only \('same'\)"):
         clr.get.composition_test(adata, "type", "one", unit="donor")
+
+
+@pytest.mark.parametrize("argument", ["key", "groupby", "unit"])
+def test_measurements_and_names_of_cells_are_no_groups(argument) -> None:
+    adata = AnnData(obs=pd.DataFrame({"a": list("xy") * 50, "name": range(100)}, index=[f"c{i}" for i in range(100)]))
+    columns = {"key": "a", "groupby": "a", "unit": "a"} | {argument: "name"}
+    with pytest.raises(ValueError, match=rf"obs\['name'\] \(`{argument}`\) holds a value of its own for 100 of 100"):
+        clr.get.composition(adata, columns["key"], columns["groupby"], unit=columns["unit"])

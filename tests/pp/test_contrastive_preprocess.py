@@ -255,6 +255,7 @@ def test_what_is_written(counts) -> None:
         "batch_key": "",
         "target_sum": 1e4,
         "deferred": False,
+        "n_vars": counts.n_vars,
     }
     assert contrastive_preprocess(counts.copy(), "contrastive-sc", copy=True) is not None
 
@@ -582,7 +583,12 @@ WRONG = {
         "'run'.*missing for 2 cells",
     ),
     "no mask": (with_obs, {"mask_genes": "nope"}, KeyError, r"mask_genes='nope'.*adata\.var; found none"),
-    "mask of numbers": (with_obs, {"mask_genes": np.ones(40)}, ValueError, r"mask_genes.*boolean.*\(40\).*float64"),
+    "mask of numbers": (
+        with_obs,
+        {"mask_genes": np.arange(40.0)},
+        ValueError,
+        "mask_genes.*boolean.*found .*2.0.*float64",
+    ),
     "short mask": (with_obs, {"mask_genes": np.ones(3, bool)}, ValueError, r"mask_genes.*\(40\).*\(3,\)"),
     "nothing allowed": (with_obs, {"mask_genes": np.zeros(40, bool)}, ValueError, "No gene.*mask_genes"),
     "all zero": (lambda: ad.AnnData(np.zeros((5, 6), np.float32)), {}, ValueError, "No gene"),
@@ -630,3 +636,24 @@ def test_every_method_has_a_recipe() -> None:
     assert find_recipe("contrastive-sc").target_sum is None
     assert find_recipe("contrastive-sc").n_top_genes == 500
     assert find_recipe("clear") == (1e4, 2000)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_counts_beside_logarithms_are_refused(counts, kind) -> None:
+    counts.X = counts.X * 3
+    logs = counts[100:].copy()
+    sc.pp.normalize_total(logs, target_sum=1e4)
+    sc.pp.log1p(logs)
+    joined = ad.concat([counts[:100], logs])
+    joined.X = kind(dense(joined.X).astype(np.float32))
+    with unchanged(joined), pytest.raises(ValueError, match=r"adata.X holds counts of some cells \(100 of 200"):
+        contrastive_preprocess(joined)
+
+
+def test_counts_beside_corrected_counts_are_fine(counts) -> None:
+    counts.X = counts.X * 30
+    corrected = counts[100:].copy()
+    corrected.X = corrected.X * np.float32(0.377)
+    joined = ad.concat([counts[:100], corrected])
+    contrastive_preprocess(joined)
+    assert joined.uns["clr_preprocess"]["input"] == "linear"

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from scclr_ext._gene_mask import gene_mask
 from scclr_ext.pp._gather import normalize
 from scclr_ext.pp._genes import select_genes as select
 
@@ -96,7 +97,15 @@ def test_genes_without_any_difference_in_dispersion() -> None:
         select_genes(same, VAR[:20], 5, codes=None, mask_genes=None)
 
 
-@pytest.mark.parametrize("column", [["x"] * 60, [1] * 60, [True] * 59 + [None]])
+@pytest.mark.parametrize("column", [["x"] * 60, [2] * 60, [True] * 59 + [None], ["1"] * 60])
 def test_a_column_that_is_no_mask(column) -> None:
-    with pytest.raises(ValueError, match=r"mask_genes.*boolean.*\(60\)"):
+    with pytest.raises(ValueError, match="keep.*mask_genes.*boolean.*found"):
         select_genes(LOGGED, VAR.assign(keep=column), 10, codes=None, mask_genes="keep")
+
+
+@pytest.mark.parametrize("dtype", [int, float, object, "category"])
+def test_marks_of_another_type_are_understood(dtype) -> None:
+    marks = pd.Series(np.arange(60) % 3 == 0, index=[f"g{i}" for i in range(60)])
+    var = pd.DataFrame({"keep": marks.astype(dtype)})
+    assert np.array_equal(gene_mask(var, "keep", argument="mask_genes"), marks)
+    assert np.array_equal(gene_mask(var, var["keep"][::-1], argument="mask_genes"), marks)

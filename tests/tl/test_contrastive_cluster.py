@@ -598,3 +598,12 @@ def test_a_graph_that_will_not_do_changes_nothing(blobs, neighbors_key, error) -
     sc.pp.neighbors(blobs, use_rep="X_pca", transformer="sklearn", key_added="pca")
     with unchanged(blobs), pytest.raises(error, match="neighbors_key"):
         contrastive_cluster(blobs, neighbors_key=neighbors_key)
+
+
+def test_cells_of_other_networks_are_told_of(blobs) -> None:
+    params = {"obsm_key": "X_clr", "n_cells": blobs.n_obs}
+    blobs.uns["clr"] = {"history": {}, "params": params}
+    contrastive_cluster(blobs, n_clusters=3)
+    params["n_cells"] -= 1
+    with pytest.warns(UserWarning, match="embed all cells together"):
+        contrastive_cluster(blobs, n_clusters=3)

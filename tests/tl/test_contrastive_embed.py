@@ -12,6 +12,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -524,7 +525,7 @@ WRONG = {
     "empty mask": ({}, {"mask_var": np.zeros(40, bool)}, ValueError, "selects no gene.*contrastive_preprocess"),
     "short mask": ({}, {"mask_var": np.ones(3, bool)}, ValueError, r"mask_var.*boolean.*\(40\).*\(3,\)"),
     "mask of numbers": ({}, {"mask_var": np.arange(40)}, ValueError, "mask_var.*boolean.*int64"),
-    "text mask": ({"var": {"mine": "yes"}}, {"mask_var": "mine"}, ValueError, "mask_var.*boolean.*object"),
+    "text mask": ({"var": {"mine": "yes"}}, {"mask_var": "mine"}, ValueError, "mine.*mask_var.*boolean.*found 'yes'"),
     "no batch": ({}, {"batch_key": "nope"}, KeyError, r"batch_key='nope'.*'run'"),
     "NaN in batch": (
         {"obs": {"run": [np.nan] * 2 + ["a"] * 58}},
@@ -622,3 +623,25 @@ def test_interrupted_and_untouched(logged, monkeypatch, stage, stop) -> None:
         for adata in (logged, view):
             with pytest.raises(stop):
                 embed(adata)
+
+
+def test_logarithms_that_preprocessing_would_refuse_are_refused(counts) -> None:
+    sc.pp.log1p(counts)
+    with unchanged(counts), pytest.raises(ValueError, match="logarithms of counts that were not normalised"):
+        embed(counts)
+
+
+def test_samples_that_were_normalised_apart_are_told_of(counts) -> None:
+    parts = [counts[:100].copy(), counts[100:].copy()]
+    for part, size in zip(parts, (500, 2000), strict=True):
+        sc.pp.normalize_total(part, target_sum=size)
+        sc.pp.log1p(part)
+    with pytest.warns(UserWarning, match="2 library sizes"):
+        embed(ad.concat(parts))
+
+
+def test_another_embedding_does_not_lose_its_record(logged) -> None:
+    embed(logged)
+    with unchanged(logged), pytest.raises(ValueError, match=r"record of the embedding in adata.obsm\['X_clr'\]"):
+        embed(logged, key_added="clr")
+    embed(logged)  # itself it may replace

@@ -291,3 +291,9 @@ def test_too_few_points_are_said(embedded) -> None:
         attribute(embedded, n_steps=1)
     [ours] = [warning for warning in caught if "raise `n_steps`" in str(warning.message)]
     assert Path(ours.filename).name == Path(__file__).name
+
+
+def test_a_measurement_makes_no_groups(embedded) -> None:
+    embedded.obs["size"] = np.random.default_rng(0).random(embedded.n_obs)
+    with unchanged(embedded), pytest.raises(ValueError, match=r"obs\['size'\] \(`groupby`\) holds .*measurement"):
+        attribute(embedded, "size")
