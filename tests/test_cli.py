@@ -161,6 +161,7 @@ def test_wrong_options_take_one_line(file, tmp_path, capsys, options, message) -
     assert [path.name for path in tmp_path.iterdir()] == ["in.h5ad"]
 
 
+@pytest.mark.filterwarnings("ignore:Moving element", "ignore::anndata._warnings.OldFormatWarning")
 def test_files_that_are_not_there_or_no_h5ad(file, tmp_path, capsys) -> None:
     out = tmp_path / "out.h5ad"
     assert run("embed", tmp_path / "nope.h5ad", out) == 2

@@ -57,6 +57,11 @@ def from_model(model: Model) -> dict[str, Any]:
     }
 
 
+def library_share(preprocess: Mapping[str, Any]) -> Any:
+    """Return the share of a cell's library in the model's genes, mean of the reference; 0 where it is not known."""
+    return preprocess.get("library_share", 0.0)  # models of before it was kept lack it
+
+
 class Description:
     """A checked document, from which a model can be made once its weights are there.
 
@@ -97,10 +102,11 @@ class Description:
         n_components = self._whole("n_components", 0, _MOST_COMPONENTS)
         components = np.zeros((n_components, n_genes), dtype=np.float32) if n_components else None
         self.data = DataInfo(n_cells, mean, std, components)
-        target_sum = self._mapping("preprocess").get("target_sum")
-        if not isinstance(target_sum, int | float) or isinstance(target_sum, bool) or not 0 <= target_sum < 1e12:
-            msg = "The model does not say how its values were normalised (`preprocess`, `target_sum`)."
-            raise ModelError(msg)
+        preprocess = self._mapping("preprocess")
+        for name, value in (("target_sum", preprocess.get("target_sum")), ("library_share", library_share(preprocess))):
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e12:
+                msg = f"The model does not say how its values were normalised (`preprocess`, `{name}`)."
+                raise ModelError(msg)
         _check_history(self._mapping("training").get("history"))
         try:
             self.shapes = weight_shapes(self.config, self.data)

@@ -54,7 +54,8 @@ class Model:
         Names of the genes it sees, in order, shape ``(genes,)``.
     preprocess
         How the values it was trained on were made: `target_sum`, the library size that cells were brought to (0 where
-        it is not known), before one was added and the natural logarithm taken.
+        it is not known), before one was added and the natural logarithm taken; and `library_share`, the share of them
+        in the model's genes (mean of the cells, 0 where it is not known).
     training
         How it was trained: parameters, seed, device, versions and history.
     trained

@@ -9,13 +9,14 @@ import pandas as pd
 from scipy import sparse
 
 from scclr_ext._anndata import check_unique
-from scclr_ext._logarithms import SAME_SIZE, check_logarithms, common_size, linear_sizes, some_cells
+from scclr_ext._logarithms import SAME_SIZE, check_logarithms, common_size, linear_sizes, some_cells, some_rows
 from scclr_ext._matrix import get_matrix, name_of, to_memory
 from scclr_ext._normalize import library_sizes, log_normalize, size_factors
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import check_not_scaled, guess_units
 from scclr_ext.engine.hold import pieces_of, stack
 from scclr_ext.engine.prefetch import prefetch
+from scclr_ext.io._document import library_share
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -66,7 +67,9 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
     missing = model.genes[columns < 0]
     if units != "log-normalized":
         log_normalize(part, size_factors(sizes, target_sum).factor)
-        return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
+        return QueryInput(
+            part, places, missing, units, target_sum, empty, doubtful=False, excess=_excess(part, places, model)
+        )
     cells = some_cells(matrix, where)
     check_logarithms(adata, cells, layer=layer, where=where)
     linear = linear_sizes(cells)
@@ -76,7 +79,21 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
         return QueryInput(part, places, missing, units, 0.0, empty, doubtful=bool(target_sum) and not same)
     stored = part.data if sparse.issparse(part) else part
     np.log1p(np.expm1(stored) * np.float32(target_sum / found), out=stored)
-    return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
+    return QueryInput(
+        part, places, missing, units, target_sum, empty, doubtful=False, excess=_excess(part, places, model)
+    )
+
+
+def library_excess(query: QueryInput, model: Model) -> float:
+    """Compare the share of a cell's library that the model's genes hold with that of the reference, as a ratio.
+
+    Genes that the query lacks count as in the reference. 0 where it is not known.
+    """
+    mean = model.trained.data.mean
+    expected = library_share(model.preprocess) * float(model.preprocess["target_sum"])
+    expected *= float(mean[query.places].sum() / mean.sum()) if mean.sum() > 0 else 0.0
+    some = query.matrix[some_rows(query.matrix.shape[0])]
+    return float(linear_sizes(some).mean()) / expected if expected > 0 else 0.0
 
 
 def _read(matrix: Any, columns: np.ndarray, where: str) -> tuple[Any, np.ndarray, Units]:

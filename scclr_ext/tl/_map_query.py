@@ -16,7 +16,7 @@ from scclr_ext._settings import report
 from scclr_ext._stored import check_copy
 from scclr_ext.io._get_model import get_model
 from scclr_ext.io._reference import reference_of
-from scclr_ext.tl._map_input import read_query
+from scclr_ext.tl._map_input import library_excess, read_query
 from scclr_ext.tl._map_record import colors_of, columns_of, record_of
 from scclr_ext.tl._shift import shift_batches
 from scclr_ext.tl._transfer import assess
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from scclr_ext.io import Model, Reference
 
+_LEAST_SHARE = 0.4
+"""Donors, conditions and chemistries differ by less: 0.6 to 1.3 on the labelled sets."""
 _MOST = 0.5
 """Where more of the query is novel, something is wrong with all of it."""
 
@@ -130,7 +132,8 @@ def map_query(
     -----
     UserWarning
         Where most cells are novel: the query as a whole lies apart from the reference. Or where the library size of a
-        log-normalised query cannot be told, while that of the reference is known.
+        log-normalised query cannot be told, while that of the reference is known. Or where the model's genes hold a
+        far larger or smaller share of a cell's library than in the reference.
 
     Notes
     -----
@@ -178,6 +181,15 @@ def map_query(
             "The library size of the query's cells cannot be told from its logarithms (genes were left out, perhaps): "
             f"they are taken as they are, while the reference was brought to {model.preprocess['target_sum']:g} per "
             "cell. Give raw counts, or log-normalised values of all genes that were measured.",
+            UserWarning,
+            stacklevel=2,
+        )
+    excess = library_excess(query, model)
+    if excess and not _LEAST_SHARE < excess < 1 / _LEAST_SHARE:
+        warnings.warn(
+            f"The model's genes hold {excess:.2g} times the share of a cell's library that they hold in the "
+            "reference: one of the two was cut to fewer genes before its counts were normalised, perhaps, and their "
+            "values do not compare. Give both with all the genes that were measured.",
             UserWarning,
             stacklevel=2,
         )

@@ -13,7 +13,7 @@ from scclr_ext._anndata import check_unique, frame
 from scclr_ext._batches import batch_codes
 from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
 from scclr_ext._gene_mask import gene_mask
-from scclr_ext._logarithms import check_logarithms, normalized_apart, several_sizes, some_cells
+from scclr_ext._logarithms import check_logarithms, linear_sizes, normalized_apart, several_sizes, some_cells, some_rows
 from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._normalize import log_normalize
 from scclr_ext._stored import StoredRows, is_stored
@@ -44,6 +44,12 @@ class ModelInput:
     """Library size the cells were brought to before the logarithm; 0 where it is not known."""
     small: bool = False
     """Whether values that are no logarithms may be as small as these."""
+
+    def library_share(self) -> float:
+        """Return the share of a cell's library in the model's genes, mean of some cells; 0 where it is not known."""
+        rows = some_rows(self.matrix.shape[0])
+        some = self.matrix.read(rows) if isinstance(self.matrix, StoredRows) else self.matrix[rows]
+        return float(linear_sizes(some).mean() / self.target_sum) if self.target_sum else 0.0
 
     def check_again(self) -> None:
         """Look, after all values were read, whether they are what the first of them seemed to be.

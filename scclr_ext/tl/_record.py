@@ -49,7 +49,7 @@ def embedding_record(
         "genes": data.genes,
         "mean": result.data.mean,
         "std": result.data.std,
-        "preprocess": {"target_sum": data.target_sum},
+        "preprocess": {"target_sum": data.target_sum, "library_share": data.library_share()},
         "history": {name: np.asarray(column) for name, column in result.history.items()},
     }
     if keep_weights:

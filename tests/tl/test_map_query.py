@@ -110,6 +110,33 @@ def test_a_tiny_batch_of_the_reference_changes_little(query, counts) -> None:
     assert query.uns["clr_mapping"]["held_out"]["accuracy"] > 0.9
 
 
+@pytest.mark.parametrize("cut", ["reference", "query", "query before its logarithms", "neither"])
+def test_libraries_of_other_genes_are_told_of(counts, cut) -> None:
+    counts.X = sparse.csr_matrix(counts.X.toarray() + 5 * (np.arange(300) >= 100))  # most counts are of other genes
+    model_genes = np.arange(300) < 60
+    reference, query = counts[:140].copy(), counts[140:].copy()
+    if cut == "reference":
+        reference = reference[:, :100].copy()
+    elif cut != "neither":
+        query = query[:, :100].copy()
+    reference.var["mine"] = model_genes[: reference.n_vars]
+    clr.pp.contrastive_preprocess(reference, mask_genes="mine", n_top_genes=60)
+    clr.tl.contrastive_embed(reference, "contrastive-sc", n_steps=5, device="cpu", progress=False)
+    if cut == "query before its logarithms":
+        query.X = sparse.csr_matrix(logged(query, 1e4).astype(np.float32))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        map_query(query, reference, labels="group", device="cpu")
+    said = [str(one.message) for one in caught if "share of a cell's library" in str(one.message)]
+    assert len(said) == (cut != "neither")
+
+
+def test_a_model_of_before_knows_no_shares(query, reference) -> None:
+    del reference.uns["clr"]["preprocess"]["library_share"]
+    map_query(query, reference, device="cpu")
+    assert "X_clr" in query.obsm
+
+
 def reference_size(reference: ad.AnnData) -> float:
     return reference.uns["clr"]["preprocess"]["target_sum"]
 
