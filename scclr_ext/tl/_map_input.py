@@ -67,9 +67,7 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
     missing = model.genes[columns < 0]
     if units != "log-normalized":
         log_normalize(part, size_factors(sizes, target_sum).factor)
-        return QueryInput(
-            part, places, missing, units, target_sum, empty, doubtful=False, excess=_excess(part, places, model)
-        )
+        return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
     cells = some_cells(matrix, where)
     check_logarithms(adata, cells, layer=layer, where=where)
     linear = linear_sizes(cells)
@@ -79,9 +77,7 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
         return QueryInput(part, places, missing, units, 0.0, empty, doubtful=bool(target_sum) and not same)
     stored = part.data if sparse.issparse(part) else part
     np.log1p(np.expm1(stored) * np.float32(target_sum / found), out=stored)
-    return QueryInput(
-        part, places, missing, units, target_sum, empty, doubtful=False, excess=_excess(part, places, model)
-    )
+    return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
 
 
 def library_excess(query: QueryInput, model: Model) -> float:
