@@ -65,7 +65,7 @@ def composition_test(
     KeyError
         If a column is missing, or `reference` is no group.
     ValueError
-        If no cell has all labels, or there is one group only.
+        If no cell has all labels, there is one group only, or `paired` where no unit is in two.
 
     Warns
     -----

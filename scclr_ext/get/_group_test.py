@@ -33,6 +33,9 @@ class Comparison(NamedTuple):
 
 def decide_pairing(tables: Sequence[pd.DataFrame], *, paired: bool | None) -> list[bool]:
     """Pair where every unit is in every group; say so once where only some are. Called by the public functions."""
+    if paired and not any((values.notna().sum(axis=1) > 1).any() for values in tables):
+        msg = "`paired=True`, but no unit (donor) is in more than one group; leave `paired` out."
+        raise ValueError(msg)
     if paired is not None:
         return [paired] * len(tables)
     complete = [bool(values.notna().all(axis=None)) for values in tables]

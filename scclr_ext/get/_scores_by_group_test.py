@@ -71,7 +71,7 @@ def scores_by_group_test(
     KeyError
         If a column, gene or layer is missing, or `reference` is no group.
     ValueError
-        If no cell has all labels, no score is named, or there is one group only.
+        If no cell has all labels, no score is named, there is one group only, or `paired` where no unit is in two.
 
     Warns
     -----

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from scclr_ext.pl._colors import BLUE, GREY, VERMILLION
-from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, ink, names_fit, note, shorten, shorten_together
+from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, ink, name_places, note, shorten, shorten_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +124,7 @@ def sizes(
                 rotation=90 if many else 0,
             )
     ax.set_ylim(0, table["n_cells"].max() * (1.3 if many else 1.15))
-    _name_clusters(ax, tables)
+    name_places(ax, tables.clusters.index)
     if batch_colors and legend:
         columns = -(-len(batch_colors) // 8)
         ax.legend(fontsize=SMALL, ncols=columns, loc="center left", bbox_to_anchor=(1.0, 0.5), **LEGEND)
@@ -149,7 +149,7 @@ def silhouettes(ax: Axes, tables: EmbeddingQC, cluster_colors: Mapping[str, str]
     ax.axhline(overall, color=GREY, linestyle="--", linewidth=1, zorder=0)
     ax.set_title(f"mean {overall:.2f}", loc="right", fontsize=TICK, color=GREY)
     ax.margins(y=0.12)
-    _name_clusters(ax, tables)
+    name_places(ax, tables.clusters.index)
 
 
 def _curve(ax: Axes, tables: EmbeddingQC, column: str) -> bool:
@@ -163,17 +163,3 @@ def _curve(ax: Axes, tables: EmbeddingQC, column: str) -> bool:
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5 if column == "loss" else 3))
     return True
-
-
-def _name_clusters(ax: Axes, tables: EmbeddingQC) -> None:
-    names = shorten_together(tables.clusters.index)
-    every = -(-len(names) // 60)
-    ax.set_xticks(
-        np.arange(0, len(names), every),
-        names[::every],
-        fontsize=TICK if len(names) <= 30 else SMALL,
-        rotation=0 if names_fit(names) else 90,
-    )
-    # A few clusters stay in the middle instead of growing into walls.
-    margin = max(0.7, (7 - len(names)) / 2)
-    ax.set_xlim(-margin, len(names) - 1 + margin)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext.pl._colors import BLUE, GREY
-from scclr_ext.pl._style import SMALL, TICK, dress, ink, names_fit, shorten_together
+from scclr_ext.pl._style import SMALL, TICK, dress, ink, name_places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,16 +97,7 @@ def clusters(
     ax.scatter(x, tables.clusters["confidence"], s=18, c=shades, edgecolors=ink(), linewidths=0.5, zorder=3)
     ax.axhline(overall, color=GREY, linestyle="--", linewidth=1, zorder=0)
     ax.set_ylim(0, 1.05)
-    shown = shorten_together(names)
-    every = -(-len(names) // 60)
-    ax.set_xticks(
-        x[::every],
-        shown[::every],
-        fontsize=TICK if len(names) <= 30 else SMALL,
-        rotation=0 if names_fit(shown) else 90,
-    )
-    margin = max(0.7, (7 - len(names)) / 2)
-    ax.set_xlim(-margin, len(names) - 1 + margin)
+    name_places(ax, names)
 
 
 def _short(value: float) -> str:

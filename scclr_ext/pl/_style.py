@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TITLE, LABEL, TICK, SMALL = 10.0, 9.0, 8.0, 7.0
 LEGEND = {"frameon": False, "handlelength": 1.0, "handletextpad": 0.4, "columnspacing": 0.8, "borderaxespad": 0.3}
 _LONGEST_NAME = 20
+_MOST_NAMES = 45
+"""Below half a figure, turned."""
 _ENDS, _ENDS_AROUND = (12, 7), (8, 6)
 """Characters that a long name keeps of its beginning and its end: by itself, and around what sets it apart."""
 EM = 0.6
@@ -123,3 +125,18 @@ def have_room(ax: Axes, shown: Sequence[str], places: Sequence[float], *, font: 
 def names_fit(shown: Sequence[str]) -> bool:
     """Tell whether names, as they are shown, can stand beside each other under a panel; otherwise they are turned."""
     return max(map(len, shown), default=0) * len(shown) <= 70
+
+
+def name_places(ax: Axes, names: Iterable[object]) -> None:
+    """Write names below a panel, one at 0, 1, ...; turned where they are long, not all where they are too many."""
+    shown = shorten_together(names)
+    every = -(-len(shown) // _MOST_NAMES)
+    ax.set_xticks(
+        np.arange(0, len(shown), every),
+        shown[::every],
+        fontsize=TICK if len(shown) <= 30 else SMALL,
+        rotation=0 if names_fit(shown) else 90,
+    )
+    # A few stay in the middle, instead of what is drawn above them growing into walls.
+    margin = max(0.7, (7 - len(shown)) / 2)
+    ax.set_xlim(-margin, len(shown) - 1 + margin)

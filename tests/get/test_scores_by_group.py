@@ -190,3 +190,8 @@ def test_a_score_that_a_group_lacks_leaves_the_others_alone(reference) -> None:
     axes = clr.pl.scores_by_group(adata, ["half", "isg"], "condition", unit="donor", reference=reference, show=False)
     assert len(axes) == 2
     plt.close(axes[0].figure)
+
+
+def test_pairs_of_nobody_are_refused() -> None:
+    with pytest.raises(ValueError, match="no unit .donor. is in more than one group; leave `paired` out"):
+        clr.get.scores_by_group_test(study(), "isg", "condition", unit="donor", paired=True)
