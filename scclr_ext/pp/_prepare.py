@@ -42,10 +42,8 @@ class Prepared:
     kept: dict[str, Any] | None = None
     """Layers that keep values; a value of None stands for what `X` was."""
     sizes: NDArray[np.float64] | None = None
-    is_logged: bool = False
-    """Whether `X` holds logarithms afterwards."""
-    was_logged: bool = False
-    """Whether it held the same ones before; scanpy may then have been told of them."""
+    note_log1p: bool = False
+    """Whether scanpy has to be told that `X` holds natural logarithms."""
     subset: bool = False
     message: str = ""
     warnings: tuple[str, ...] = ()
@@ -60,7 +58,7 @@ class Prepared:
             adata.obs[_keys.LIBRARY_SIZE_OBS] = self.sizes
         for column in self.genes:
             adata.var[column] = self.genes[column].to_numpy()
-        if self.is_logged and not (self.was_logged and _keys.LOG1P_UNS in adata.uns):
+        if self.note_log1p:
             adata.uns[_keys.LOG1P_UNS] = {}
         adata.uns[_keys.PREPROCESS_UNS] = self.record
         if self.subset:
@@ -161,8 +159,7 @@ def prepare(
         values=values,
         kept=kept,
         sizes=found.sizes if stays and not logged else None,
-        is_logged=values is not None or (logged and layer is None),
-        was_logged=logged and layer is None,
+        note_log1p=_keys.LOG1P_UNS not in adata.uns if logged and layer is None else values is not None,
         subset=subset,
         message=f"{held}; {now}, var['highly_variable'] marks {n_chosen} genes",
         warnings=tuple(warnings),

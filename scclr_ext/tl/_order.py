@@ -18,7 +18,7 @@ _CLOSEST_TO_ONE = 1e-6
 """Eigenvalues are single precision: nearer to 1 than this, the difference is rounding."""
 
 
-class Consensus(NamedTuple):
+class AgreedOrder(NamedTuple):
     """What several orders of the same cells agree on.
 
     `pseudotime` is from 0 (root) to 1, `spread` the interquartile range of a cell's place as a share of all cells, and
@@ -63,7 +63,7 @@ def diffusion_distance(links: sparse.csr_matrix, root: int, random_state: int) -
     return distance / longest if longest > 0 else distance
 
 
-def consensus(orders: list[NDArray[np.float64]]) -> Consensus:
+def agreed_order(orders: list[NDArray[np.float64]]) -> AgreedOrder:
     """Take the median place of each cell, and the mean distance that cells at that place have.
 
     Parameters
@@ -78,7 +78,7 @@ def consensus(orders: list[NDArray[np.float64]]) -> Consensus:
     pseudotime = np.empty(values.shape[1])
     pseudotime[order] = np.sort(values, axis=1).mean(axis=0)
     low, high = np.quantile(places, [0.25, 0.75], axis=0)
-    return Consensus(pseudotime, (high - low) / values.shape[1], _agreement(places))
+    return AgreedOrder(pseudotime, (high - low) / values.shape[1], _agreement(places))
 
 
 def _agreement(places: NDArray[np.float64]) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from scclr_ext.tl._joined_graph import Nearest, join_pieces, n_pieces, neighbor_links
-from scclr_ext.tl._order import Consensus, consensus, diffusion_distance
+from scclr_ext.tl._order import AgreedOrder, agreed_order, diffusion_distance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,13 +94,13 @@ def order_cells(
 
 def _agree(
     rep: np.ndarray, nearest: Nearest, root: int, numbers: list[int], *, random_state: int, progress: bool
-) -> Consensus:
+) -> AgreedOrder:
     orders = []
     kinds = [(k, mutual) for k in numbers for mutual in (False, True)]
     for k, mutual in tqdm(kinds, desc="Graphs", unit="graph", disable=not progress, leave=False):
         links = join_pieces(neighbor_links(nearest, len(rep), k, mutual=mutual), rep, nearest, k)
         orders.append(diffusion_distance(links, root, random_state))
-    return consensus(orders)
+    return agreed_order(orders)
 
 
 def _numbers(n_neighbors: int, n_cells: int) -> list[int]:

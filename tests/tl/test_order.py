@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.stats import spearmanr
 from sklearn.neighbors import kneighbors_graph
 
-from scclr_ext.tl._order import consensus, diffusion_distance
+from scclr_ext.tl._order import agreed_order, diffusion_distance
 
 
 def by_definition(links: np.ndarray, root: int, n_components: int = 9) -> np.ndarray:
@@ -72,7 +72,7 @@ def test_consensus_is_the_median_place_and_the_mean_value_there() -> None:
     right = np.array([0.0, 0.1, 0.2, 0.6, 1.0])
     skewed = np.array([0.0, 0.5, 0.6, 0.7, 1.0])
     wrong = right[::-1]
-    found = consensus([right, skewed, wrong])
+    found = agreed_order([right, skewed, wrong])
     np.testing.assert_allclose(found.pseudotime, (np.sort(right) + skewed + np.sort(wrong)) / 3)
     assert found.agreement == pytest.approx((1 - 1 - 1) / 3)
     np.testing.assert_allclose(found.spread[[0, 2]], [2 / 5, 0.0])
@@ -80,7 +80,7 @@ def test_consensus_is_the_median_place_and_the_mean_value_there() -> None:
 
 def test_one_order_agrees_with_itself() -> None:
     order = np.array([0.0, 1.0, 0.4])
-    found = consensus([order])
+    found = agreed_order([order])
     np.testing.assert_array_equal(found.pseudotime, order)
     assert found.agreement == 1
     assert not found.spread.any()
@@ -91,7 +91,7 @@ def test_a_few_bad_graphs_do_no_harm() -> None:
     truth = np.sort(rng.random(200))
     good = [np.clip(truth + rng.normal(scale=0.05, size=200), 0, 1) for _ in range(7)]
     bad = [rng.random(200) for _ in range(3)]
-    found = consensus(good + bad)
+    found = agreed_order(good + bad)
     assert spearmanr(found.pseudotime, truth)[0] > max(spearmanr(order, truth)[0] for order in good)
-    assert found.agreement < consensus(good).agreement
-    assert found.spread.mean() > consensus(good).spread.mean()
+    assert found.agreement < agreed_order(good).agreement
+    assert found.spread.mean() > agreed_order(good).spread.mean()
