@@ -311,9 +311,10 @@ def test_batches_that_the_embedding_was_told_of_are_no_clusters(batches) -> None
     assert list(batches.obs["clr_clusters"]) == list(named.obs["clr_clusters"])
     assert batches.obs["clr_clusters"].nunique() == 2
     assert batches.uns["clr_clusters"]["params"]["batch_key"] == "batch"
-    contrastive_cluster(batches, batch_key=None)
-    assert batches.obs["clr_clusters"].nunique() == 4
-    assert "batch_key" not in batches.uns["clr_clusters"]["params"]
+    for how in ({"batch_key": None}, {"n_clusters": 4}):  # asked not to, and where there is nothing to choose
+        contrastive_cluster(batches, **how)
+        assert batches.obs["clr_clusters"].nunique() == 4
+        assert "batch_key" not in batches.uns["clr_clusters"]["params"]
 
 
 def test_another_embedding_has_a_record_of_its_own(batches) -> None:
