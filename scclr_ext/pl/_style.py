@@ -76,7 +76,8 @@ def shorten_together(names: Iterable[object]) -> list[str]:
         clashes = [same for same in alike.values() if len(same) > 1]
         if not clashes:
             shown = {same[0]: short for short, same in alike.items()}
-            return [shown[text] for text in texts]
+            # Matplotlib would set what is between two dollar signs as a formula.
+            return [shown[text].replace("$", r"\$") for text in texts]
         for same in clashes:
             first = len(os.path.commonprefix(same))
             for text in same:

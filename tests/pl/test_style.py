@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -45,3 +46,12 @@ def test_what_sets_names_apart_is_shown() -> None:
     assert shorten_together(ONTOLOGY)[-2:] == ["effector…CD4-posi…T cell", "effector…CD8-posi…T cell"]
     # The same name twice, as that of a donor in two groups, stays the same.
     assert len(set(shorten_together([ONTOLOGY[0], ONTOLOGY[0], "B cell"]))) == 2
+
+
+@pytest.mark.parametrize("name", ["cost $5 and $6_{", "$x_1$ cells", "one $ only"])
+def test_dollars_are_dollars(name) -> None:
+    fig, ax = plt.subplots()
+    shown, plain = ax.set_title(shorten(name)), ax.text(0, 0, name, parse_math=False, fontsize=ax.title.get_fontsize())
+    fig.canvas.draw()
+    assert shown.get_window_extent().width == pytest.approx(plain.get_window_extent().width, abs=1)
+    plt.close(fig)
