@@ -190,3 +190,12 @@ def test_a_type_the_reference_lacks_is_not_drawn_in() -> None:
     query = (centers[kinds] + rng.normal(size=(300, 4)) + 1).astype(np.float32)
     moved, _ = shift_batches(rep, query, np.zeros(300, dtype=int), 15, rng)
     np.testing.assert_allclose((moved - query)[0], -1, atol=0.6)
+
+
+@pytest.mark.parametrize(("n", "moves"), [(3, False), (9, False), (60, True)])
+def test_a_batch_of_a_few_cells_stays_where_it_is(n, moves) -> None:
+    rng = np.random.default_rng(0)
+    rep, query = cells(400), cells(n, 1) + 2
+    moved, n_pairs = shift_batches(rep, query, np.zeros(n, dtype=int), 40, rng)
+    assert n_pairs[0] > 30 or not moves
+    assert (not np.array_equal(moved, query)) == moves
