@@ -25,7 +25,6 @@ def demo(args: argparse.Namespace, *, first: bool = True) -> None:
 
     Of several processes only the `first` one does more than share the training.
     """
-    args.out.mkdir(parents=True, exist_ok=True)  # told now, not after the training
     started = time.perf_counter()
     adata = _pbmc() if args.input is None else read(args.input)
     analyse(adata, args, cluster=first)

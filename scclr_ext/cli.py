@@ -14,7 +14,7 @@ from scclr_ext._options import parser
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from anndata import AnnData
@@ -128,12 +128,7 @@ def read(path: Path) -> AnnData:
 
 
 def _embed(args: argparse.Namespace, fabric: Fabric | None) -> None:
-    if fabric is None:
-        _check_output(args.output)  # told now, not after the training
-    else:
-        from scclr_ext.engine.processes import from_first
-
-        from_first(lambda: _check_output(args.output), fabric)
+    _by_first(lambda: _check_output(args.output), fabric)  # told now, not after the training
     first = fabric is None or fabric.is_global_zero
     adata = read(args.input)
     analyse(adata, args, cluster=first and not args.no_cluster)
@@ -181,7 +176,18 @@ def _processes(args: argparse.Namespace) -> Iterator[Fabric | None]:
         yield fabric
 
 
+def _by_first(check: Callable[[], None], fabric: Fabric | None) -> None:
+    """Check something in the first process; where it fails, all stop."""
+    if fabric is None:
+        check()
+    else:
+        from scclr_ext.engine.processes import from_first
+
+        from_first(check, fabric)
+
+
 def _demo(args: argparse.Namespace, fabric: Fabric | None) -> None:
     from scclr_ext._demo import demo
 
+    _by_first(lambda: args.out.mkdir(parents=True, exist_ok=True), fabric)
     demo(args, first=fabric is None or fabric.is_global_zero)

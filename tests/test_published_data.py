@@ -69,6 +69,7 @@ def test_embryos_with_the_default(load_shared) -> None:
 def test_counts_and_rpkm_of_the_same_cells(load_shared) -> None:
     counts = load_shared("deng")
     rpkm = counts.copy()
+    rpkm.layers["counts"] = rpkm.X.copy()
     clr.pp.contrastive_preprocess(counts, n_top_genes=300)
     clr.pp.contrastive_preprocess(rpkm, n_top_genes=300, layer="rpkm")
     assert (counts.uns["clr_preprocess"]["input"], rpkm.uns["clr_preprocess"]["input"]) == ("counts", "linear")

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from scclr_ext.pl._style import shorten, shorten_together
+from scclr_ext.pl._style import name_places, shorten, shorten_together
 
 ONTOLOGY = [
     f"{state} CD{kind}-positive, alpha-beta T cell"
@@ -54,4 +54,12 @@ def test_dollars_are_dollars(name) -> None:
     shown, plain = ax.set_title(shorten(name)), ax.text(0, 0, name, parse_math=False, fontsize=ax.title.get_fontsize())
     fig.canvas.draw()
     assert shown.get_window_extent().width == pytest.approx(plain.get_window_extent().width, abs=1)
+    plt.close(fig)
+
+
+@pytest.mark.parametrize(("n", "written"), [(3, 3), (45, 45), (60, 30), (200, 40)])
+def test_of_too_many_names_not_all_are_written(n, written) -> None:
+    fig, ax = plt.subplots()
+    name_places(ax, range(n))
+    assert [label.get_text() for label in ax.get_xticklabels()] == [str(i) for i in range(0, n, n // written)]
     plt.close(fig)
