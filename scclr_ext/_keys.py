@@ -48,7 +48,7 @@ def embedding_keys(key_added: str | None) -> EmbeddingKeys:
     return EmbeddingKeys(key_added, key_added)
 
 
-def record_of(obsm_key: str) -> str:
+def uns_key_of(obsm_key: str) -> str:
     """Key in `uns` of the record of an embedding in `obsm`: the rule of :func:`embedding_keys`."""
     return EMBEDDING_UNS if obsm_key == EMBEDDING_OBSM else obsm_key
 

@@ -120,10 +120,8 @@ def read(path: Path) -> AnnData:
         return anndata.read_h5ad(path)
     except (OSError, TypeError) as error:  # a TypeError where a file of another program has entries of its own
         about = str(error).splitlines()[0]
-        hint = " (One of 10x Genomics? Read it with scanpy.read_10x_h5 and write an .h5ad file.)" * (
-            path.suffix == ".h5"
-        )
-        msg = f"{path} cannot be read as an .h5ad file: {about}{hint}"
+        tenx = " (One of 10x Genomics? Read it with scanpy.read_10x_h5 and write an .h5ad file.)"
+        msg = f"{path} cannot be read as an .h5ad file: {about}{tenx if path.suffix == '.h5' else ''}"
         raise OSError(msg) from error
 
 

@@ -136,7 +136,7 @@ def contrastive_cluster(
     options.check(adata.n_obs, name="method")
 
     if batch_key == "auto":
-        batch_key = recorded_batch_key(adata, _keys.record_of(use_rep)) if options.chooses else None
+        batch_key = recorded_batch_key(adata, _keys.uns_key_of(use_rep)) if options.chooses else None
     batches = None if batch_key is None else batch_codes(adata, batch_key)
     _warn_of_other_cells(adata, use_rep)
 
@@ -172,7 +172,7 @@ def contrastive_cluster(
 
 
 def _warn_of_other_cells(adata: AnnData, use_rep: str) -> None:
-    record = adata.uns.get(_keys.record_of(use_rep))
+    record = adata.uns.get(_keys.uns_key_of(use_rep))
     n_trained = int(record["params"].get("n_cells", adata.n_obs)) if is_record(record, EMBEDDING) else adata.n_obs
     if n_trained < adata.n_obs:
         warnings.warn(
