@@ -32,8 +32,8 @@ def embedding_qc(
     The panels, and what to look for:
 
     - *Loss* over training, with the level of a representation that tells no cells apart. A curve that ends near that
-      line has learned nothing; one that still falls steeply may gain from more steps; otherwise more
-      are not better (:doc:`/choosing`).
+      line has learned nothing; one that still falls steeply may gain from more steps; else more are not
+      better (:doc:`/choosing`).
     - *Alignment* (how far two views of a cell lie apart) and *uniformity* (how evenly cells cover the sphere) over
       training, lower is better for both (Wang & Isola, 2020). Alignment near 0 with uniformity near 0 is collapse.
     - *Spectrum*: singular values relative to the largest, with the effective rank (Roy & Vetterli, 2007) and the

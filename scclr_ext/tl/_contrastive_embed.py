@@ -138,10 +138,11 @@ def contrastive_embed(
     KeyError
         Where `layer`, `mask_var` or `batch_key` is missing.
     ValueError
-        Where the values are raw counts, unlogged, scaled (negative), NaN or infinite, there are fewer than two cells or
-        no genes, `batch_key` leaves most cells alone or is a measurement, an option is out of range, several processes
-        are asked for in a notebook, what `checkpoint_dir` holds is damaged or of another run, or the entry of `uns` to
-        write is another kind of record, which would be lost.
+        Where the values are raw counts, unlogged, scaled (negative), NaN or infinite, logarithms of counts that were
+        not normalised or to another base, or changed since their normalising was left to this function, there are fewer
+        than two cells or no genes, `batch_key` leaves most cells alone or is a measurement, an option is out of range,
+        several processes are asked for in a notebook, what `checkpoint_dir` holds is damaged or of another run, or the
+        entry of `uns` to write is another kind of record, or that of another embedding, which would be lost.
     TypeError
         Where `adata` is no AnnData, its values are not numbers, or `method` is neither a name nor a config.
     FloatingPointError
@@ -152,7 +153,8 @@ def contrastive_embed(
     Warns
     -----
     UserWarning
-        Where the embedding has collapsed, or the loss stayed at chance. Or where a published preset is asked for, and
+        Where the embedding has collapsed, or the loss stayed at chance. Where logarithms are of samples that were
+        brought to library sizes of their own. Or where a published preset is asked for, and
         :func:`scclr_ext.pp.contrastive_preprocess` was told another method's recipe.
 
     Notes

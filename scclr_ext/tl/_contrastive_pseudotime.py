@@ -118,9 +118,8 @@ def contrastive_pseudotime(
     that name each other. The first takes short cuts where a stage has fewer cells than there are neighbours to name;
     the second, which is free of them, leaves odd cells alone. All links weigh the same. A piece is joined to the one
     nearest to it by as many links as a cell has neighbours, first the closest pieces (Boruvka's algorithm for a minimum
-    spanning tree). A cell's place is the median of its places in all orders (fewer
-    than ten with few cells, where numbers of neighbours coincide), and its pseudotime the mean of what
-    the cells at this place have.
+    spanning tree). A cell's place is the median of its places in all orders (fewer than ten with
+    few cells, where numbers of neighbours coincide), and its pseudotime the mean of what the cells at this place have.
 
     Examples
     --------
