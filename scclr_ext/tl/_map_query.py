@@ -146,7 +146,7 @@ def map_query(
     Neighbours are those at the smallest angle, seen from the centre of the reference. A label's share among them
     (weighted by a bell curve of the distance) becomes a probability through two numbers, fitted so that the labels
     of held-out reference cells are as likely as can be. Where the model was trained with a `batch_key`, a held-out
-    cell's neighbours come from other batches, as those of a query do.
+    cell's neighbours come from other batches, as those of a query do, unless seven eighths of the cells are of one.
 
     A cell's novelty is its mean distance to its neighbours over the mean distance of those to theirs, so that cells
     of dense and of scattered types compare. A type that the reference lacks but resembles (one T cell subset among
