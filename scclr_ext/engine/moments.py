@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _ENTRIES, _STORED = 2**24, 2**22
 _RESOLUTION = 1e-7
+_LEAST_SD = 1e-12
+"""No gene differs by so little but by rounding, and single precision has no room for what such a division gives."""
 
 
 def block_rows(n_genes: int) -> int:
@@ -119,4 +121,6 @@ def gene_moments(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array) -> t
 
 def mean_and_sd(moments: Moments) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation over the cells of the first group, float32, shape ``(genes,)``."""
-    return moments.mean[0].astype(np.float32), np.sqrt(moments.variance[0]).astype(np.float32)
+    sd = np.sqrt(moments.variance[0])
+    sd[sd < _LEAST_SD] = 0.0
+    return moments.mean[0].astype(np.float32), sd.astype(np.float32)

@@ -91,3 +91,8 @@ def test_blocks_are_the_matrix() -> None:
 def test_blocks_have_a_sensible_size(n_genes) -> None:
     assert 512 <= block_rows(n_genes) <= 2**14
     assert block_rows(n_genes) * n_genes <= 2**24 or block_rows(n_genes) == 512
+
+
+def test_a_gene_that_differs_by_rounding_only_is_constant() -> None:
+    values = np.array([[0.5, 1e-45, 1e-13], [0.0, 0.0, 0.0], [1.0, 1e-40, 0.0]], dtype=np.float32)
+    assert (gene_moments(values)[1] > 0).tolist() == [True, False, False]
