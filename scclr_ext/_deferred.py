@@ -9,8 +9,10 @@ import numpy as np
 
 from scclr_ext import _keys
 from scclr_ext._anndata import names
-from scclr_ext._logarithms import SAME_SIZE, common_size, linear_sizes, some_cells, some_rows
+from scclr_ext._logarithms import SAME_SIZE, common_size, linear_sizes, some_rows
+from scclr_ext._matrix import to_memory
 from scclr_ext._normalize import library_sizes, size_factors
+from scclr_ext._stored import is_stored
 from scclr_ext._units import guess_units
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scclr_ext._normalize import SizeFactors
+    from scclr_ext._units import Units
+
+_FIRST_CELLS = 256
+"""Of what is not in memory: rows that lie together."""
 
 
 def deferred_record(adata: AnnData, layer: str | None) -> Mapping[str, Any] | None:
@@ -28,7 +34,7 @@ def deferred_record(adata: AnnData, layer: str | None) -> Mapping[str, Any] | No
     return None
 
 
-def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any) -> bool:
+def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any, units: Units) -> bool:
     """Whether values are still what they were when they were left to their readers, or were log-normalised since.
 
     Parameters
@@ -39,6 +45,9 @@ def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any) -> bo
         What :func:`deferred_record` gave.
     matrix
         The values, of all genes.
+    units
+        What those that were read look like. Of a file that is read by columns no more is looked at: its values are
+        those that preprocessing saw, since nothing writes them anew.
 
     Raises
     ------
@@ -47,11 +56,16 @@ def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any) -> bo
     ValueError
         Where the values are neither: the library sizes are not theirs.
     """
-    cells = some_cells(matrix, "adata")
+    if is_stored(matrix) and getattr(matrix, "format", "csr") != "csr":
+        return units in {"counts", "linear"} or record["input"] == "linear"
+    rows = some_rows(adata.n_obs)
+    if is_stored(matrix):
+        rows = np.arange(min(_FIRST_CELLS, adata.n_obs))
+    cells = to_memory(matrix[rows], where="adata")
     units = guess_units(cells)
     if record["input"] == "counts" and units == "log-normalized":
         return False
-    sums, known = library_sizes(cells), _library_sizes(adata)[some_rows(adata.n_obs)]
+    sums, known = library_sizes(cells), _library_sizes(adata)[rows]
     if np.allclose(sums, known, rtol=SAME_SIZE):
         return True
     fewer = adata.n_vars < record.get("n_vars", np.inf) and bool((sums <= known * (1 + SAME_SIZE)).all())
@@ -61,9 +75,11 @@ def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any) -> bo
         return False
     if fewer and (units == "counts" or record["input"] == "linear"):
         return True
+    layer = "" if record["layer"] == "X" else f", layer={record['layer']!r}"
     msg = (
         f"The {record['input']} values whose normalising was left to their readers were changed since: cells no longer "
-        f"add up to adata.obs[{_keys.LIBRARY_SIZE_OBS!r}]. Call scclr_ext.pp.contrastive_preprocess(adata) again."
+        f"add up to adata.obs[{_keys.LIBRARY_SIZE_OBS!r}]. Call scclr_ext.pp.contrastive_preprocess(adata{layer}) "
+        "again."
     )
     raise ValueError(msg)
 

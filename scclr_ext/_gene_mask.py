@@ -48,7 +48,8 @@ def gene_mask(var: pd.DataFrame, mask: object, *, argument: str, hint: str = "")
     if values.shape != (len(var),):
         msg = f"{where} must be boolean with one entry per gene ({len(var)}); found the shape {values.shape}."
         raise ValueError(msg)
-    odd = [mark for mark in pd.unique(values) if isinstance(mark, str) or mark not in (0, 1)]  # 0 is False, 1 is True
+    marks = [None if pd.isna(mark) else mark for mark in pd.unique(values)]
+    odd = [mark for mark in marks if isinstance(mark, str) or mark not in (0, 1)]  # 0 is False, 1 is True
     if odd:
         msg = f"{where} must be boolean, True or False for every gene; found {odd[0]!r} ({values.dtype})."
         raise ValueError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ _BASES = {"e": 1.0, "2": float(np.log(2)), "10": float(np.log(10))}
 _EXACT = 1e3
 """Up to here float32 logarithms tell whole numbers from others: the error is below a hundredth."""
 _WHOLE = 0.02
+_APART = 1.5
+"""Sequencing depths of cells spread over several times; what a correction leaves of them does not."""
 
 
 def some_rows(n_cells: int) -> NDArray[np.int64]:
@@ -40,6 +43,12 @@ def some_cells(matrix: Any, where: str) -> Any:
 def linear_sizes(cells: Any) -> NDArray[np.float64]:
     """Undo natural logarithms ``(cells, genes)`` and add up each cell."""
     return library_sizes(_undone(cells, "e"))
+
+
+def mean_size(cells: Any) -> float:
+    """Undo natural logarithms and average the sums of the cells that have any; 0 where none has."""
+    sizes = linear_sizes(cells)
+    return float(sizes[sizes > 0].mean()) if (sizes > 0).any() else 0.0
 
 
 def common_size(sizes: NDArray[np.float64]) -> float:
@@ -108,7 +117,7 @@ def normalized_apart(where: str, sizes: list[float]) -> str:
     )
 
 
-def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str) -> None:
+def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str, refuse: bool = True) -> None:
     """Refuse logarithms to another base, and those of counts that were not normalised.
 
     Parameters
@@ -121,6 +130,8 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
         Where the values are from; None for `X`.
     where
         Its name, for the message.
+    refuse
+        Refuse what seems not to be normalised; else warn of it.
 
     Raises
     ------
@@ -133,14 +144,17 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
     sizes = {base: library_sizes(values) for base, values in undone.items()}
     common = next((base for base in _BASES if common_size(sizes[base])), None)
     counts = next((base for base in _BASES if _are_counts(undone[base])), None) if common is None else None
-    if counts is not None:
-        filled = sizes[counts][sizes[counts] > 0]
+    filled = sizes["e" if counts is None else counts]
+    filled = filled[filled > 0]
+    if counts is not None and filled.max() > _APART * filled.min():  # else corrected counts, as SCTransform's
         msg = (
             f"{where} holds logarithms of counts that were not normalised: without the logarithm they are whole "
             f"numbers, and cells add up to {filled.min():,.0f} to {filled.max():,.0f}. Give the counts themselves "
             "(perhaps in a `layer`), or call sc.pp.normalize_total before sc.pp.log1p."
         )
-        raise ValueError(msg)
+        if refuse:
+            raise ValueError(msg)
+        warnings.warn(msg, UserWarning, stacklevel=4)
     base = common
     if base is None and layer is None:
         base = _noted(adata)

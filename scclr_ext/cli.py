@@ -184,8 +184,15 @@ def _by_first(check: Callable[[], None], fabric: Fabric | None) -> None:
         from_first(check, fabric)
 
 
+def _make_folder(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        msg = f"{path} is a file; --out names the folder to write to."
+        raise NotADirectoryError(msg)
+    path.mkdir(parents=True, exist_ok=True)
+
+
 def _demo(args: argparse.Namespace, fabric: Fabric | None) -> None:
     from scclr_ext._demo import demo
 
-    _by_first(lambda: args.out.mkdir(parents=True, exist_ok=True), fabric)
+    _by_first(lambda: _make_folder(args.out), fabric)
     demo(args, first=fabric is None or fabric.is_global_zero)

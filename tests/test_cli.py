@@ -176,7 +176,7 @@ def test_files_that_are_not_there_or_no_h5ad(file, tmp_path, capsys) -> None:
     assert run("embed", tmp_path / "filtered.h5", out) == 2
     assert "scanpy.read_10x_h5" in one_line(capsys)
     assert run("demo", file, "--out", tmp_path / "text.h5ad") == 2
-    assert "text.h5ad" in one_line(capsys)
+    assert "text.h5ad is a file; --out names the folder" in one_line(capsys)
     assert run("embed", file, tmp_path / "nowhere" / "out.h5ad") == 2
     assert "nowhere to write out.h5ad to; make it first" in one_line(capsys)
     (tmp_path / "folder").mkdir()

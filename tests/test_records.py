@@ -71,7 +71,7 @@ def test_a_record_of_another_kind_stays(_full, kind) -> None:
 def test_a_record_of_the_same_kind_is_replaced(_full, kind) -> None:
     full = _full.copy()
     if kind == _records.EMBEDDING:
-        with pytest.raises(ValueError, match="would be left without"):  # its own key in obsm is another one
+        with pytest.raises(ValueError, match="would be written over"):  # its own key in obsm is another one
             CALLS[kind](full, PLACES[kind])
     else:
         CALLS[kind](full, PLACES[kind])

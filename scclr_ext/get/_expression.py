@@ -11,6 +11,7 @@ import scanpy as sc
 from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
 from scclr_ext._matrix import get_matrix
 from scclr_ext._stored import StoredRows
+from scclr_ext._units import guess_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ def read_expression(adata: AnnData, genes: Sequence[str], *, layer: str | None) 
     # Who has normalised them since gets them as they are.
     if record is None:
         return values
-    if still_deferred(adata, record, matrix):
+    if still_deferred(adata, record, matrix, guess_units(values.to_numpy(dtype=np.float32))):
         values = np.log1p(values.mul(deferred_factors(adata, record).factor, axis=0))
     return values
 

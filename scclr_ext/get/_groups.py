@@ -45,7 +45,7 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
         if key not in adata.obs:
             msg = f"`{argument}={key!r}` is not a column of adata.obs; found {names(adata.obs)}."
             raise KeyError(msg)
-        if (none := no_groups(adata.obs[key])) is not None:
+        if argument != "unit" and (none := no_groups(adata.obs[key])) is not None:  # a donor may be one row
             msg = f"adata.obs[{key!r}] (`{argument}`) holds {none}; give a column of groups of cells."
             raise ValueError(msg)
     found = pd.DataFrame({argument: adata.obs[key].to_numpy() for argument, key in keys.items()})

@@ -11,7 +11,7 @@ from scipy import sparse
 from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, check_whole, frame
 from scclr_ext._batches import batch_codes, batch_names
-from scclr_ext._logarithms import check_alike, check_logarithms, normalized_apart, several_sizes, some_cells
+from scclr_ext._logarithms import check_alike, check_logarithms, normalized_apart, several_sizes, some_cells, some_rows
 from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
@@ -107,8 +107,8 @@ def prepare(
     check_not_scaled(units, where)
     logged = units == "log-normalized"
     warnings: list[str] = []
-    cells = some_cells(matrix if values is None else values, where)
-    if units == "linear":
+    if units in {"linear", "log-normalized"}:
+        cells = some_cells(matrix if values is None else values, where)
         check_alike(cells, where)
     if logged:
         check_logarithms(adata, cells, layer=layer, where=where)
@@ -139,6 +139,7 @@ def prepare(
         "batch_key": batch_key or "",
         "target_sum": "kept" if logged else recipe.target_sum or "median",
         "deferred": stays and not logged,
+        "n_obs": adata.n_obs,
         "n_vars": adata.n_vars,
     }
     if not logged and recipe.target_sum is None:
@@ -182,18 +183,33 @@ def _check_same(kept: Any, values: Any, name: str, where: str) -> None:
 
 
 def _check_not_lost(adata: AnnData, layer: str) -> None:
-    """Refuse to write the values of a layer over counts in `X` that no layer holds."""
+    """Refuse to write the values of a layer over counts in `X` that neither a layer nor `raw` holds."""
     if adata.X is None or is_stored(adata.X):
         return
-    counts = to_memory(adata.X, where="adata.X")
-    if guess_units(counts) != "counts" or not counts.sum():
+    some = _readable(adata.X[some_rows(adata.n_obs)])
+    if some is None or guess_units(some) != "counts" or not some.sum():
         return
-    if not any(_same(to_memory(adata.layers[name], where=name), counts) for name in adata.layers if name):
+    counts = _readable(adata.X)
+    if counts is None or guess_units(counts) != "counts":
+        return
+    first = [name for name in (layer, _keys.COUNTS_LAYER) if name in adata.layers]
+    kept = [adata.layers[name] for name in dict.fromkeys([*first, *filter(None, adata.layers)])]
+    if adata.raw is not None and adata.raw.shape == adata.shape:
+        kept.append(adata.raw.X)
+    if not any((values := _readable(one)) is not None and _same(values, counts) for one in kept):
         msg = (
             f"adata.X holds counts that are in no layer, and would be written over by the values of layer={layer!r}. "
             "Keep them first (adata.layers['raw'] = adata.X.copy()), or drop them (adata.X = None)."
         )
         raise ValueError(msg)
+
+
+def _readable(matrix: Any) -> Any:
+    """Return a matrix as it is computed with, or None where it cannot be: nobody has asked for these values."""
+    try:
+        return to_memory(matrix, where="")
+    except (TypeError, ValueError):
+        return None
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_random_state
-from scclr_ext._deferred import deferred_record
+from scclr_ext._deferred import deferred_record, still_deferred
 from scclr_ext._docs import ADATA, COPY, LAYER, doc_params
 from scclr_ext._matrix import chunks, get_matrix, name_of
 from scclr_ext._settings import report
@@ -82,7 +82,8 @@ def simulate_dropout(
         msg = "adata is backed by a file, and its values are about to change; call adata.to_memory() first."
         raise ValueError(msg)
     where = name_of(layer)
-    if (record := deferred_record(adata, layer)) is not None and record["layer"] == (layer or "X"):
+    record = deferred_record(adata, layer or "X")
+    if record is not None and still_deferred(adata, record, get_matrix(adata, layer), "counts"):
         msg = (
             f"The normalising of {where} was left to its readers, by the cells' sums as they are; call "
             "simulate_dropout before contrastive_preprocess."

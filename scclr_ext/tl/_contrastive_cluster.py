@@ -11,7 +11,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep
 from scclr_ext._batches import batch_codes, recorded_batch_key
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
-from scclr_ext._records import CLUSTERS, EMBEDDING, GRAPH, check_free, is_record
+from scclr_ext._records import CLUSTERS, EMBEDDING, GRAPH, MAPPING, check_free, is_record
 from scclr_ext._settings import report
 from scclr_ext._stored import check_copy
 from scclr_ext.tl._find_clusters import ClusterOptions, find_clusters
@@ -174,7 +174,8 @@ def contrastive_cluster(
 def _warn_of_other_cells(adata: AnnData, use_rep: str) -> None:
     record = adata.uns.get(_keys.uns_key_of(use_rep))
     n_trained = int(record["params"].get("n_cells", adata.n_obs)) if is_record(record, EMBEDDING) else adata.n_obs
-    if n_trained < adata.n_obs:
+    mapped = any(is_record(other, MAPPING) for other in adata.uns.values())
+    if n_trained < adata.n_obs and not mapped:
         warnings.warn(
             f"adata.obsm[{use_rep!r}] has {adata.n_obs} cells, and the network it is recorded with was trained on "
             f"{n_trained}. Unless the others were mapped onto it (scclr_ext.tl.map_query), they have coordinates of "

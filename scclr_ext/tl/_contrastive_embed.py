@@ -16,7 +16,7 @@ from scclr_ext.engine.checkpoint import check_resume
 from scclr_ext.engine.diagnostics import find_collapse
 from scclr_ext.engine.methods import resolve
 from scclr_ext.engine.run import run
-from scclr_ext.tl._model_input import read_model_input
+from scclr_ext.tl._model_input import look_at_logarithms, read_model_input
 from scclr_ext.tl._published import warn_of_other_recipe
 from scclr_ext.tl._record import embedding_record
 from scclr_ext.tl._training_options import with_options
@@ -189,6 +189,7 @@ def contrastive_embed(
     )
     check_resume(checkpoint_dir, resume=resume)
     data = read_model_input(adata, layer=layer, mask_var=mask_var, batch_key=batch_key)
+    look_at_logarithms(adata, data)
     if preset is not None:
         warn_of_other_recipe(adata, choice, data)
 
@@ -228,11 +229,12 @@ def contrastive_embed(
 
 
 def _check_no_other_embedding(adata: AnnData, keys: EmbeddingKeys) -> None:
-    """Refuse to write over the record of an embedding that stays."""
-    record = adata.uns.get(keys.uns)
-    if is_record(record, EMBEDDING) and str(record["params"]["obsm_key"]) != keys.obsm:
-        msg = (
-            f"adata.uns[{keys.uns!r}] is the record of the embedding in adata.obsm[{record['params']['obsm_key']!r}], "
-            "which would be left without; give another `key_added`."
-        )
-        raise ValueError(msg)
+    """Refuse to part an embedding that is there from its record: neither would be true of the other."""
+    for name, record in adata.uns.items():
+        obsm_key = str(record["params"]["obsm_key"]) if is_record(record, EMBEDDING) else ""
+        if obsm_key in adata.obsm and (name == keys.uns) != (obsm_key == keys.obsm):
+            msg = (
+                f"`key_added`: adata.uns[{name!r}] is the record of the embedding in adata.obsm[{obsm_key!r}], and one "
+                "of the two would be written over; give another name."
+            )
+            raise ValueError(msg)

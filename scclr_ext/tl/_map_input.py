@@ -9,7 +9,15 @@ import pandas as pd
 from scipy import sparse
 
 from scclr_ext._anndata import check_unique
-from scclr_ext._logarithms import SAME_SIZE, check_logarithms, common_size, linear_sizes, some_cells, some_rows
+from scclr_ext._logarithms import (
+    SAME_SIZE,
+    check_logarithms,
+    common_size,
+    linear_sizes,
+    mean_size,
+    some_cells,
+    some_rows,
+)
 from scclr_ext._matrix import get_matrix, name_of, to_memory
 from scclr_ext._normalize import library_sizes, log_normalize, size_factors
 from scclr_ext._stored import StoredRows, is_stored
@@ -24,6 +32,8 @@ if TYPE_CHECKING:
     from scclr_ext._units import Units
     from scclr_ext.io import Model
 
+_FEWEST_TO_COMPARE = 100
+"""Cells of a query whose libraries are compared with the reference's: a few may all be of one odd type."""
 _HINT = 0.1
 """Share of the model's genes that another spelling has to find before it is suggested: a few match by chance."""
 
@@ -83,13 +93,15 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
 def library_excess(query: QueryInput, model: Model) -> float:
     """Compare the share of a cell's library that the model's genes hold with that of the reference, as a ratio.
 
-    Genes that the query lacks count as in the reference. 0 where it is not known.
+    Genes that the query lacks count as in the reference. 0 where it is not known, or the query has few cells.
     """
     mean = model.trained.data.mean
     expected = library_share(model.preprocess) * float(model.preprocess["target_sum"])
     expected *= float(mean[query.places].sum() / mean.sum()) if mean.sum() > 0 else 0.0
-    some = query.matrix[some_rows(query.matrix.shape[0])]
-    return float(linear_sizes(some).mean()) / expected if expected > 0 else 0.0
+    n_cells = query.matrix.shape[0]
+    if query.doubtful or n_cells < _FEWEST_TO_COMPARE or expected <= 0:
+        return 0.0
+    return mean_size(query.matrix[some_rows(n_cells)]) / expected
 
 
 def _read(matrix: Any, columns: np.ndarray, where: str) -> tuple[Any, np.ndarray, Units]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from scclr_ext._anndata import check_unique, frame
 from scclr_ext._batches import batch_codes
 from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
 from scclr_ext._gene_mask import gene_mask
-from scclr_ext._logarithms import check_logarithms, linear_sizes, normalized_apart, several_sizes, some_cells, some_rows
+from scclr_ext._logarithms import check_logarithms, mean_size, normalized_apart, several_sizes, some_cells, some_rows
 from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._normalize import log_normalize
 from scclr_ext._stored import StoredRows, is_stored
@@ -42,14 +43,21 @@ class ModelInput:
     batch_key: str
     target_sum: float
     """Library size the cells were brought to before the logarithm; 0 where it is not known."""
+    deferred: bool = False
+    """Whether the values are normalised as they are read."""
     small: bool = False
     """Whether values that are no logarithms may be as small as these."""
 
     def library_share(self) -> float:
         """Return the share of a cell's library in the model's genes, mean of some cells; 0 where it is not known."""
-        rows = some_rows(self.matrix.shape[0])
-        some = self.matrix.read(rows) if isinstance(self.matrix, StoredRows) else self.matrix[rows]
-        return float(linear_sizes(some).mean() / self.target_sum) if self.target_sum else 0.0
+        if not self.target_sum:
+            return 0.0
+        n_cells = self.matrix.shape[0]
+        if isinstance(self.matrix, StoredRows):
+            some = self.matrix.read(np.arange(min(_FIRST_CELLS, n_cells)))
+        else:
+            some = self.matrix[some_rows(n_cells)]
+        return mean_size(some) / self.target_sum
 
     def check_again(self) -> None:
         """Look, after all values were read, whether they are what the first of them seemed to be.
@@ -111,19 +119,13 @@ def read_model_input(
         found = "raw counts" if seen.units == "counts" else "values that are not logarithms"
         msg = f"{where} holds {found}; call scclr_ext.pp.contrastive_preprocess(adata) first."
         raise ValueError(msg)
-    if recipe is not None and still_deferred(adata, recipe, matrix):
+    if recipe is not None and still_deferred(adata, recipe, matrix, seen.units):
         factor, target_sum = deferred_factors(adata, recipe)
         if isinstance(values, StoredRows):
             values.change = lambda part, _, cells: log_normalize(part, factor[cells])
         else:
             values = apart(values, matrix)
             log_normalize(values, factor)
-    else:
-        cells = some_cells(matrix, where)
-        check_logarithms(adata, cells, layer=layer, where=where)
-        if sizes := several_sizes(cells):
-            warnings.warn(normalized_apart(where, sizes), UserWarning, stacklevel=3)
-    first = matrix[:_FIRST_CELLS] if isinstance(values, StoredRows) else matrix
     return ModelInput(
         matrix=values,
         genes=adata.var_names[mask].to_numpy(dtype=str),
@@ -131,6 +133,27 @@ def read_model_input(
         layer=layer or "X",
         mask_var=mask_var if isinstance(mask_var, str) else ("all genes" if mask_var is None else "array"),
         batch_key=batch_key or "",
-        target_sum=find_target_sum(adata, first, layer) if target_sum is None else target_sum,
+        target_sum=find_target_sum(adata, matrix, layer) if target_sum is None else target_sum,
+        deferred=target_sum is not None,
         small=recipe is not None and recipe["input"] == "linear",
     )
+
+
+def look_at_logarithms(adata: AnnData, data: ModelInput) -> None:
+    """Look at logarithms that preprocessing has not seen: of another base, not normalised, or normalised apart.
+
+    Raises
+    ------
+    ValueError
+        Where they are to another base.
+    """
+    record = adata.uns.get(_keys.PREPROCESS_UNS)
+    seen = int(record.get("n_obs", 0)) if isinstance(record, Mapping) and data.layer == "X" else 0
+    if data.deferred or adata.n_obs <= seen:
+        return
+    layer = None if data.layer == "X" else data.layer
+    matrix = get_matrix(adata, layer)
+    cells = some_cells(matrix[:_FIRST_CELLS] if is_stored(matrix) else matrix, name_of(layer))
+    check_logarithms(adata, cells, layer=layer, where=name_of(layer), refuse=False)
+    if sizes := several_sizes(cells):
+        warnings.warn(normalized_apart(name_of(layer), sizes), UserWarning, stacklevel=3)

@@ -259,7 +259,7 @@ def test_errors_name_what_is_wrong() -> None:
         clr.get.composition_test(adata, "type", "one", unit="donor")
 
 
-@pytest.mark.parametrize("argument", ["key", "groupby", "unit"])
+@pytest.mark.parametrize("argument", ["key", "groupby"])
 def test_measurements_and_names_of_cells_are_no_groups(argument) -> None:
     adata = AnnData(obs=pd.DataFrame({"a": list("xy") * 50, "name": range(100)}, index=[f"c{i}" for i in range(100)]))
     columns = {"key": "a", "groupby": "a", "unit": "a"} | {argument: "name"}

@@ -195,3 +195,12 @@ def test_a_score_that_a_group_lacks_leaves_the_others_alone(reference) -> None:
 def test_pairs_of_nobody_are_refused() -> None:
     with pytest.raises(ValueError, match="no unit .donor. is in more than one group; leave `paired` out"):
         clr.get.scores_by_group_test(study(), "isg", "condition", unit="donor", paired=True)
+
+
+def test_a_donor_may_be_one_row() -> None:
+    adata = study(1)
+    obs = pd.concat([adata.obs] * 4, ignore_index=True).set_index(pd.Index([f"p{i}" for i in range(36)]))
+    obs["donor"] = obs.index
+    pooled = AnnData(obs=obs)
+    table = clr.get.scores_by_group_test(pooled, "isg", "condition", unit="donor")
+    assert table["n_units"].item() == 36

@@ -255,6 +255,7 @@ def test_what_is_written(counts) -> None:
         "batch_key": "",
         "target_sum": 1e4,
         "deferred": False,
+        "n_obs": counts.n_obs,
         "n_vars": counts.n_vars,
     }
     assert contrastive_preprocess(counts.copy(), "contrastive-sc", copy=True) is not None
@@ -310,6 +311,25 @@ def test_counts_that_no_layer_holds_are_not_written_over(counts, name) -> None:
     counts.layers["raw"] = counts.X.toarray()
     contrastive_preprocess(counts, layer=name)
     assert not np.array_equal(counts.X.toarray(), counts.layers["raw"])
+
+
+@pytest.mark.parametrize("trouble", ["NaN in X", "objects in X", "NaN in another layer", "raw"])
+def test_values_nobody_asked_for_are_no_trouble(counts, trouble) -> None:
+    if trouble == "NaN in another layer":
+        counts.layers["a"] = np.full(counts.shape, np.nan)
+    counts.layers["counts"] = counts.X.copy()
+    name = "counts"
+    if trouble == "NaN in X":
+        counts.X = dense(counts.X)
+        counts.X[5, 7] = np.nan
+    elif trouble == "objects in X":
+        counts.X = dense(counts.X).astype(object)
+    elif trouble == "raw":
+        counts.raw = counts
+        counts.layers["other"] = counts.layers.pop("counts") * 2
+        name = "other"
+    contrastive_preprocess(counts, layer=name, n_top_genes=20)
+    assert counts.var["highly_variable"].sum() == 20
 
 
 def test_subset(counts) -> None:
@@ -657,3 +677,12 @@ def test_counts_beside_corrected_counts_are_fine(counts) -> None:
     joined = ad.concat([counts[:100], corrected])
     contrastive_preprocess(joined)
     assert joined.uns["clr_preprocess"]["input"] == "linear"
+
+
+def test_small_counts_beside_logarithms_are_refused_as_well(counts) -> None:
+    counts.X = sparse.csr_matrix(np.minimum(dense(counts.X), 20).astype(np.float32))
+    logs = counts[100:].copy()
+    sc.pp.normalize_total(logs, target_sum=1e4)
+    sc.pp.log1p(logs)
+    with pytest.raises(ValueError, match="holds counts of some cells"):
+        contrastive_preprocess(ad.concat([counts[:100], logs]))

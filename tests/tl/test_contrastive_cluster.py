@@ -608,3 +608,5 @@ def test_cells_of_other_networks_are_told_of(blobs) -> None:
     params["n_cells"] -= 1
     with pytest.warns(UserWarning, match="embed all cells together"):
         contrastive_cluster(blobs, n_clusters=3)
+    blobs.uns["clr_mapping"] = {"missing_genes": np.array([]), "params": {}}  # the others were mapped
+    contrastive_cluster(blobs, n_clusters=3)

@@ -628,10 +628,31 @@ def test_interrupted_and_untouched(logged, monkeypatch, stage, stop) -> None:
                 embed(adata)
 
 
-def test_logarithms_that_preprocessing_would_refuse_are_refused(counts) -> None:
-    sc.pp.log1p(counts)
-    with unchanged(counts), pytest.raises(ValueError, match="logarithms of counts that were not normalised"):
+def test_logarithms_that_preprocessing_would_refuse_are_told_of(counts) -> None:
+    depth = np.random.default_rng(0).uniform(0.2, 1, (200, 1))
+    counts.X = sparse.csr_matrix(np.log1p(np.floor(counts.X.toarray() * 10 * depth)).astype(np.float32))
+    with pytest.warns(UserWarning, match="logarithms of counts that were not normalised"):
         embed(counts)
+
+
+def test_logarithms_to_another_base_are_refused(counts) -> None:
+    sc.pp.normalize_total(counts, target_sum=1e4)
+    sc.pp.log1p(counts, base=2)
+    with unchanged(counts), pytest.raises(ValueError, match="to the base 2"):
+        embed(counts)
+
+
+def test_what_preprocessing_has_seen_is_not_looked_at_again(counts) -> None:
+    sc.pp.downsample_counts(counts, counts_per_cell=100)  # of equal depth: normalising changes nothing
+    clr.pp.contrastive_preprocess(counts, "contrastive-sc", n_top_genes=50, subset=True)
+    embed(counts)
+
+
+def test_corrected_counts_of_equal_depth_may_be_logarithms(counts) -> None:
+    values = counts.X.toarray() * 20
+    corrected = np.rint(values * np.median(values.sum(1)) / values.sum(1, keepdims=True))
+    counts.X = sparse.csr_matrix(np.log1p(corrected).astype(np.float32))
+    embed(counts)
 
 
 def test_samples_that_were_normalised_apart_are_told_of(counts) -> None:
@@ -643,8 +664,11 @@ def test_samples_that_were_normalised_apart_are_told_of(counts) -> None:
         embed(ad.concat(parts))
 
 
-def test_another_embedding_does_not_lose_its_record(logged) -> None:
+@pytest.mark.parametrize("key_added", ["clr", "X_clr"])
+def test_another_embedding_does_not_lose_its_record(logged, key_added) -> None:
     embed(logged)
-    with unchanged(logged), pytest.raises(ValueError, match=r"record of the embedding in adata.obsm\['X_clr'\]"):
-        embed(logged, key_added="clr")
+    with unchanged(logged), pytest.raises(ValueError, match=r"'clr'.*embedding in adata.obsm\['X_clr'\].*another name"):
+        embed(logged, key_added=key_added)
     embed(logged)  # itself it may replace
+    del logged.obsm["X_clr"]
+    embed(logged, key_added=key_added)  # and what is left of one that is gone

@@ -114,7 +114,7 @@ def test_a_tiny_batch_of_the_reference_changes_little(query, counts) -> None:
 def test_libraries_of_other_genes_are_told_of(counts, cut) -> None:
     counts.X = sparse.csr_matrix(counts.X.toarray() + 5 * (np.arange(300) >= 100))  # most counts are of other genes
     model_genes = np.arange(300) < 60
-    reference, query = counts[:140].copy(), counts[140:].copy()
+    reference, query = counts[:90].copy(), counts[90:].copy()
     if cut == "reference":
         reference = reference[:, :100].copy()
     elif cut != "neither":
