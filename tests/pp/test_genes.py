@@ -97,6 +97,12 @@ def test_genes_without_any_difference_in_dispersion() -> None:
         select_genes(same, VAR[:20], 5, codes=None, mask_genes=None)
 
 
+NO_MASKS = [
+    *(["x"] * 60, [2] * 60, [True] * 59 + [None], ["1"] * 60),
+    pd.array([True] * 59 + [pd.NA], dtype="boolean"),
+]
+
+
 @pytest.mark.parametrize("column", NO_MASKS)
 def test_a_column_that_is_no_mask(column) -> None:
     with pytest.raises(ValueError, match="keep.*mask_genes.*boolean.*found"):
