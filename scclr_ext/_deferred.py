@@ -12,7 +12,7 @@ from scclr_ext._anndata import names
 from scclr_ext._logarithms import SAME_SIZE, common_size, linear_sizes, some_rows
 from scclr_ext._matrix import to_memory
 from scclr_ext._normalize import library_sizes, size_factors
-from scclr_ext._stored import is_stored
+from scclr_ext._stored import by_columns, is_stored
 from scclr_ext._units import guess_units
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any, units
     ValueError
         Where the values are neither: the library sizes are not theirs.
     """
-    if is_stored(matrix) and getattr(matrix, "format", "csr") != "csr":
+    if by_columns(matrix):
         return units in {"counts", "linear"} or record["input"] == "linear"
     rows = some_rows(adata.n_obs)
     if is_stored(matrix):

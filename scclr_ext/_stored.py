@@ -30,6 +30,11 @@ def is_stored(matrix: Any) -> bool:
     return not in_memory and getattr(matrix, "format", "csr") == "csr" and hasattr(matrix, "__getitem__")
 
 
+def by_columns(matrix: Any) -> bool:
+    """Whether a matrix is outside memory, and reading a row takes as long as reading all of it."""
+    return not (isinstance(matrix, np.ndarray) or sparse.issparse(matrix) or is_stored(matrix))
+
+
 def check_copy(adata: AnnData, *, copy: bool) -> None:
     """Refuse early what AnnData cannot do.
 

@@ -11,6 +11,7 @@ from scipy import sparse
 
 import scclr_ext as clr
 from scclr_ext._deferred import still_deferred
+from scclr_ext.tl._library_size import find_target_sum
 
 QUICK = {"n_steps": 3, "device": "cpu", "progress": False}
 
@@ -142,3 +143,20 @@ def test_logarithms_of_deferred_counts_are_looked_at_like_any() -> None:
     )  # more than preprocessing saw
     with pytest.warns(UserWarning, match="logarithms of counts that were not normalised"):
         embedding(joined)
+
+
+class Columns:
+    """A matrix in a file, stored column by column."""
+
+    format, shape = "csc", (60, 40)
+
+    def __getitem__(self, index):
+        pytest.fail("asked for rows, which takes as long as reading all of it")
+
+
+def test_of_a_file_that_is_read_by_columns_no_rows_are_asked_for() -> None:
+    adata = small_counts()
+    clr.pp.contrastive_preprocess(adata, n_top_genes=15, defer=True)
+    assert still_deferred(adata, adata.uns["clr_preprocess"], Columns(), "counts")
+    assert not still_deferred(adata, adata.uns["clr_preprocess"], Columns(), "log-normalized")
+    assert find_target_sum(adata, Columns(), None) == 1e4

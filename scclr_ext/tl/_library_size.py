@@ -10,7 +10,7 @@ import numpy as np
 from scclr_ext import _keys
 from scclr_ext._logarithms import SAME_SIZE, common_size, linear_sizes, some_cells
 from scclr_ext._matrix import name_of
-from scclr_ext._stored import is_stored
+from scclr_ext._stored import by_columns, is_stored
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -30,8 +30,9 @@ def find_target_sum(adata: AnnData, matrix: Any, layer: str | None) -> float:
     if layer is None and isinstance(recipe, Mapping):
         sizes = [recipe.get(name, 0) for name in ("library_size", "target_sum")]
         recorded = next((float(size) for size in sizes if isinstance(size, int | float | np.number) and size > 0), 0.0)
-    if is_stored(matrix):  # reading rows of a file may take as long as reading all of it
-        return recorded or common_size(linear_sizes(some_cells(matrix[:_FIRST_CELLS], name_of(layer))))
-    found = common_size(linear_sizes(some_cells(matrix, name_of(layer))))
+    if recorded and by_columns(matrix):
+        return recorded
+    some = matrix[:_FIRST_CELLS] if is_stored(matrix) else matrix
+    found = common_size(linear_sizes(some_cells(some, name_of(layer))))
     # Where values were normalised anew since, they say so themselves, unless genes were left out.
     return recorded if not found or abs(found - recorded) <= SAME_SIZE * recorded else found
