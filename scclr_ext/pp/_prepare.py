@@ -5,24 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from scipy import sparse
-
 from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, check_whole, frame
 from scclr_ext._batches import batch_codes, batch_names
-from scclr_ext._logarithms import check_alike, check_logarithms, normalized_apart, several_sizes, some_cells, some_rows
+from scclr_ext._logarithms import check_alike, check_logarithms, normalized_apart, several_sizes, some_cells
 from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import check_not_scaled, guess_units
-from scclr_ext.engine.hold import pieces_of
 from scclr_ext.pp._gather import gather, normalize
 from scclr_ext.pp._genes import select_genes
+from scclr_ext.pp._overwritten import check_not_lost, check_same
 from scclr_ext.pp._recipes import find_recipe
 from scclr_ext.pp._unmeasured import unmeasured
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from numpy.typing import NDArray
@@ -116,9 +114,9 @@ def prepare(
             warnings.append(normalized_apart(where, sizes))
     name = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER
     if values is not None and not logged and layer != name and name in adata.layers:
-        _check_same(adata.layers[name], values, name, where)
+        check_same(adata.layers[name], values, name, where)
     if values is not None and layer is not None:
-        _check_not_lost(adata, layer)
+        check_not_lost(adata, layer)
     if values is not None:
         values = apart(values, matrix)  # whatever fails, the user's stay as they were
         found = normalize(values, codes, recipe.target_sum, units=units)
@@ -170,56 +168,3 @@ def prepare(
 def _unmeasured(adata: AnnData, moments: Moments, table: pd.DataFrame, batch_key: str) -> str | None:
     chosen = table[_keys.HIGHLY_VARIABLE_VAR].to_numpy(dtype=bool)
     return unmeasured(moments, chosen, batch_names(adata, batch_key), batch_key)
-
-
-def _check_same(kept: Any, values: Any, name: str, where: str) -> None:
-    """Refuse to write over a layer that holds other numbers, to single precision, than those that would go there."""
-    if not _same(to_memory(kept, where=f"adata.layers[{name!r}]"), values):
-        msg = (
-            f"adata.layers[{name!r}] holds other values than {where}, and would be written over. If they are the "
-            f"right ones, pass layer={name!r}; else rename the layer, or remove it (del adata.layers[{name!r}])."
-        )
-        raise ValueError(msg)
-
-
-def _check_not_lost(adata: AnnData, layer: str) -> None:
-    """Refuse to write the values of a layer over counts in `X` that neither a layer nor `raw` holds."""
-    if adata.X is None or is_stored(adata.X):
-        return
-    some = _readable(adata.X[some_rows(adata.n_obs)])
-    if some is None or guess_units(some) != "counts" or not some.sum():
-        return
-    counts = _readable(adata.X)
-    if counts is None or guess_units(counts) != "counts":
-        return
-    first = [name for name in (layer, _keys.COUNTS_LAYER) if name in adata.layers]
-    kept = [adata.layers[name] for name in dict.fromkeys([*first, *filter(None, adata.layers)])]
-    if adata.raw is not None and adata.raw.shape == adata.shape:
-        kept.append(adata.raw.X)
-    if not any((values := _readable(one)) is not None and _same(values, counts) for one in kept):
-        msg = (
-            f"adata.X holds counts that are in no layer, and would be written over by the values of layer={layer!r}. "
-            "Keep them first (adata.layers['raw'] = adata.X.copy()), or drop them (adata.X = None)."
-        )
-        raise ValueError(msg)
-
-
-def _readable(matrix: Any) -> Any:
-    """Return a matrix as it is computed with, or None where it cannot be: nobody has asked for these values."""
-    try:
-        return to_memory(matrix, where="")
-    except (TypeError, ValueError):
-        return None
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two matrices hold the same numbers; where both are stored alike, as copies are, without more memory."""
-    if sparse.issparse(one) and sparse.issparse(other) and one.nnz == other.nnz:
-        parts = ("data", "indices", "indptr")
-        if all(np.array_equal(getattr(one, part), getattr(other, part)) for part in parts):
-            return True
-    for piece in pieces_of(np.arange(one.shape[0]), one.shape[1]):
-        dense = (part.toarray() if sparse.issparse(part) else part for part in (one[piece], other[piece]))
-        if not np.array_equal(*dense):
-            return False
-    return True
