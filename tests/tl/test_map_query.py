@@ -131,6 +131,22 @@ def test_libraries_of_other_genes_are_told_of(counts, cut) -> None:
     assert len(said) == (cut != "neither")
 
 
+@pytest.mark.parametrize("odd", ["empty cells", "a few cells"])
+def test_libraries_that_are_not_compared(counts, odd) -> None:
+    counts.X = sparse.csr_matrix(counts.X.toarray() + 5 * (np.arange(300) >= 100))
+    reference, query = counts[:90].copy(), counts[90:].copy()
+    reference.var["mine"] = np.arange(300) < 60
+    clr.pp.contrastive_preprocess(reference, mask_genes="mine", n_top_genes=60)
+    clr.tl.contrastive_embed(reference, "contrastive-sc", n_steps=5, device="cpu", progress=False)
+    if odd == "empty cells":
+        query.X = sparse.csr_matrix(query.X.toarray() * (np.arange(110) < 30)[:, None])
+    else:  # of a type that has much of the model's genes
+        query = query[:50].copy()
+        query.X = sparse.csr_matrix(query.X.toarray() * np.where(np.arange(300) < 60, 40, 1))
+    map_query(query, reference, device="cpu")  # a warning is an error
+    assert "X_clr" in query.obsm
+
+
 def test_a_model_of_before_knows_no_shares(query, reference) -> None:
     del reference.uns["clr"]["preprocess"]["library_share"]
     map_query(query, reference, device="cpu")
