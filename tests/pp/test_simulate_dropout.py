@@ -8,6 +8,7 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pytest
+import scanpy as sc
 from scipy import sparse
 
 from scclr_ext.pp import contrastive_preprocess, simulate_dropout
@@ -126,6 +127,9 @@ def test_counts_whose_normalising_was_left_to_their_readers_are_not_touched(coun
     with unchanged(counts), pytest.raises(ValueError, match="call simulate_dropout before contrastive_preprocess"):
         simulate_dropout(counts, 0.3)
     simulate_dropout(counts, 0.3, layer="mine")
+    sc.pp.normalize_total(counts, target_sum=1e4)
+    sc.pp.log1p(counts)
+    simulate_dropout(counts, 0.3)  # no longer what was left
 
 
 def test_copy_and_view(counts) -> None:
