@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from scclr_ext._normalize import SizeFactors
     from scclr_ext._units import Units
 
-_FIRST_CELLS = 256
-"""Of what is not in memory: rows that lie together."""
-
 
 def deferred_record(adata: AnnData, layer: str | None) -> Mapping[str, Any] | None:
     """Return the record of a preprocessing that left the normalising of these values to their readers."""
@@ -58,9 +55,7 @@ def still_deferred(adata: AnnData, record: Mapping[str, Any], matrix: Any, units
     """
     if by_columns(matrix):
         return units in {"counts", "linear"} or record["input"] == "linear"
-    rows = some_rows(adata.n_obs)
-    if is_stored(matrix):
-        rows = np.arange(min(_FIRST_CELLS, adata.n_obs))
+    rows = some_rows(adata.n_obs, together=is_stored(matrix))
     cells = to_memory(matrix[rows], where="adata")
     units = guess_units(cells)
     if record["input"] == "counts" and units == "log-normalized":

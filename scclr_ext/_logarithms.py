@@ -30,14 +30,16 @@ _APART = 1.5
 """Sequencing depths of cells spread over several times; what a correction leaves of them does not."""
 
 
-def some_rows(n_cells: int) -> NDArray[np.int64]:
-    """Name a few rows, spread over all of them."""
+def some_rows(n_cells: int, *, together: bool = False) -> NDArray[np.int64]:
+    """Name a few rows: spread over all of them, or the first ones, which lie together where they are not in memory."""
+    if together:
+        return np.arange(min(_CELLS, n_cells))
     return np.unique(np.linspace(0, n_cells - 1, _CELLS).astype(np.int64))
 
 
-def some_cells(matrix: Any, where: str) -> Any:
-    """Read a few rows, spread over all of them and wherever they live, as float32; `where` names them for a message."""
-    return to_memory(matrix[some_rows(matrix.shape[0])], where=where)
+def some_cells(matrix: Any, where: str, *, together: bool = False) -> Any:
+    """Read those rows, wherever they live, as float32; `where` names them for a message."""
+    return to_memory(matrix[some_rows(matrix.shape[0], together=together)], where=where)
 
 
 def linear_sizes(cells: Any) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from scclr_ext._logarithms import check_logarithms, common_size, linear_sizes, some_cells
+from scclr_ext._logarithms import check_logarithms, common_size, linear_sizes, some_cells, some_rows
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.poisson(RNG.gamma(0.4, 4.0, 60) * RNG.lognormal(0, 0.4, (50, 1))).astype(np.float64)
@@ -85,3 +85,5 @@ def test_some_cells_are_of_everywhere() -> None:
     rows = some_cells(np.arange(1000, dtype=np.int64)[:, None] * np.ones((1, 2), dtype=np.int64), "it")
     assert rows.dtype == np.float32
     assert (len(rows), rows[0, 0], rows[-1, 0]) == (256, 0, 999)
+    assert some_rows(1000, together=True).tolist() == list(range(256))
+    assert some_rows(9, together=True).tolist() == some_rows(9).tolist() == list(range(9))

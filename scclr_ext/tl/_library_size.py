@@ -15,8 +15,6 @@ from scclr_ext._stored import by_columns, is_stored
 if TYPE_CHECKING:
     from anndata import AnnData
 
-_FIRST_CELLS = 256
-
 
 def find_target_sum(adata: AnnData, matrix: Any, layer: str | None) -> float:
     """Library size of the values in `matrix` (all genes), from what preprocessing left or else from themselves.
@@ -32,7 +30,6 @@ def find_target_sum(adata: AnnData, matrix: Any, layer: str | None) -> float:
         recorded = next((float(size) for size in sizes if isinstance(size, int | float | np.number) and size > 0), 0.0)
     if recorded and by_columns(matrix):
         return recorded
-    some = matrix[:_FIRST_CELLS] if is_stored(matrix) else matrix
-    found = common_size(linear_sizes(some_cells(some, name_of(layer))))
+    found = common_size(linear_sizes(some_cells(matrix, name_of(layer), together=is_stored(matrix))))
     # Where values were normalised anew since, they say so themselves, unless genes were left out.
     return recorded if not found or abs(found - recorded) <= SAME_SIZE * recorded else found

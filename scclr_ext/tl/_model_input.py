@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _HINT = " Call scclr_ext.pp.contrastive_preprocess(adata), or pass mask_var=None for all genes."
 _MIN_CELLS = 2
-_FIRST_CELLS = 256
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class ModelInput:
             return 0.0
         n_cells = self.matrix.shape[0]
         if isinstance(self.matrix, StoredRows):
-            some = self.matrix.read(np.arange(min(_FIRST_CELLS, n_cells)))
+            some = self.matrix.read(some_rows(n_cells, together=True))
         else:
             some = self.matrix[some_rows(n_cells)]
         return mean_size(some) / self.target_sum
@@ -153,7 +152,7 @@ def look_at_logarithms(adata: AnnData, data: ModelInput) -> None:
         return
     layer = None if data.layer == "X" else data.layer
     matrix = get_matrix(adata, layer)
-    cells = some_cells(matrix[:_FIRST_CELLS] if is_stored(matrix) else matrix, name_of(layer))
+    cells = some_cells(matrix, name_of(layer), together=is_stored(matrix))
     check_logarithms(adata, cells, layer=layer, where=name_of(layer), refuse=False)
     if sizes := several_sizes(cells):
         warnings.warn(normalized_apart(name_of(layer), sizes), UserWarning, stacklevel=3)
