@@ -120,7 +120,7 @@ def normalized_apart(where: str, sizes: list[float]) -> str:
 
 
 def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str, refuse: bool = True) -> None:
-    """Refuse logarithms to another base, and those of counts that were not normalised.
+    """Refuse logarithms to another base, those of counts that were not normalised, and values without a logarithm.
 
     Parameters
     ----------
@@ -145,6 +145,13 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
     undone = {base: _undone(cells, base) for base in _BASES}
     sizes = {base: library_sizes(values) for base, values in undone.items()}
     common = next((base for base in _BASES if common_size(sizes[base])), None)
+    if common is None and (size := common_size(library_sizes(cells))):  # shares, percentages
+        msg = (
+            f"{where} holds values that add up to {size:g} in every cell: they were normalised, but no logarithm was "
+            "taken. Give the counts (perhaps in a `layer`), or call sc.pp.normalize_total(adata, target_sum=1e4) and "
+            "sc.pp.log1p(adata)."
+        )
+        raise ValueError(msg)
     counts = next((base for base in _BASES if _are_counts(undone[base])), None) if common is None else None
     filled = sizes["e" if counts is None else counts]
     filled = filled[filled > 0]

@@ -66,6 +66,14 @@ def test_natural_logarithms_of_one_library_size_pass(target_sum) -> None:
     check(logged(normalized(target_sum)[:, :40]))
 
 
+@pytest.mark.parametrize("target_sum", [1, 100.0])
+def test_shares_of_a_library_are_no_logarithms(target_sum) -> None:
+    shares = normalized(target_sum).astype(np.float32)
+    with pytest.raises(ValueError, match=f"adata.X .*add up to {target_sum:g} in every cell.*no logarithm"):
+        check(sparse.csr_matrix(shares))
+    check(shares[:, :40])  # of which nothing can be told
+
+
 def test_counts_of_one_library_size_are_normalised() -> None:
     check(logged(np.tile(COUNTS[:1], (9, 1))))
 

@@ -83,11 +83,12 @@ def contrastive_preprocess(
     KeyError
         Where `layer`, `batch_key` or the column `mask_genes` is missing.
     ValueError
-        Where `method` is unknown, `n_top_genes` below 1, the values are scaled (negative), NaN or infinite, logarithms
-        of counts that were not normalised or to another base, or logarithms of some cells and counts of others, gene
-        names occur twice, no gene can be chosen, `batch_key` leaves most cells alone or is a measurement, the layer
-        that keeps the counts holds other values, no layer keeps the counts in `X` over which those of `layer` would be
-        written, data in a file are to be copied or subset, or `subset` and `defer` are both asked for.
+        Where `method` is unknown, `n_top_genes` below 1, the values are scaled (negative), NaN or infinite, shares of a
+        library without a logarithm, logarithms of counts that were not normalised or to another base, or logarithms of
+        some cells and counts of others, gene names occur twice, no gene can be chosen, `batch_key` leaves most cells
+        alone or is a measurement, the layer that keeps the counts holds other values, no layer keeps the counts in `X`
+        over which those of `layer` would be written, data in a file are to be copied or subset, or `subset` and `defer`
+        are both asked for.
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 

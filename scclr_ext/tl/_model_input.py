@@ -144,7 +144,7 @@ def look_at_logarithms(adata: AnnData, data: ModelInput) -> None:
     Raises
     ------
     ValueError
-        Where they are to another base.
+        Where they are to another base, or no logarithms.
     """
     record = adata.uns.get(_keys.PREPROCESS_UNS)
     seen = int(record.get("n_obs", 0)) if isinstance(record, Mapping) and data.layer == "X" else 0
