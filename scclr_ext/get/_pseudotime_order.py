@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from natsort import natsorted
 
 from scclr_ext._anndata import check_adata, names
 from scclr_ext._categories import categories_of
@@ -52,6 +55,11 @@ def pseudotime_order(adata: AnnData, stage: str, *, key: str = PSEUDOTIME_OBS) -
     ValueError
         If no cell has a stage.
 
+    Warns
+    -----
+    UserWarning
+        If nobody said how the stages follow one another and their names, which have no numbers, had to.
+
     Notes
     -----
     Cells of a stage are tied, pseudotimes are not: even a perfect order stays below 1. For the six stages of 90 human
@@ -89,6 +97,14 @@ def pseudotime_order(adata: AnnData, stage: str, *, key: str = PSEUDOTIME_OBS) -
     column = adata.obs[stage][known]
     stages = categories_of(column)
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if not numeric and _order_is_a_guess(stages):
+        shown = ", ".join(str(name) for name in stages.categories[:5]) + (", ..." if len(stages.categories) > 5 else "")
+        msg = (
+            f"The stages of adata.obs[{stage!r}] are taken in the order of their names ({shown}); if they follow one "
+            f"another in another way, say so: adata.obs[{stage!r}] = pd.Categorical(adata.obs[{stage!r}], [first, "
+            "second, ...], ordered=True)."
+        )
+        warnings.warn(msg, UserWarning, stacklevel=2)
     pseudotime = adata.obs[key][known].to_numpy(dtype=np.float64, na_value=np.nan)
     table = pd.DataFrame(
         {
@@ -99,3 +115,12 @@ def pseudotime_order(adata: AnnData, stage: str, *, key: str = PSEUDOTIME_OBS) -
         index=adata.obs_names[known],
     )
     return table.assign(rank=table["pseudotime"].rank())
+
+
+def _order_is_a_guess(stages: pd.Categorical) -> bool:
+    """Whether the stages stand as software sorts them, and their names do not tell when they are."""
+    labels = list(stages.categories)
+    if stages.ordered or len(labels) == 1 or not all(isinstance(name, str) for name in labels):
+        return False
+    timed = all(re.search(r"\d", name) for name in labels)
+    return not timed and labels in (sorted(labels), natsorted(labels))

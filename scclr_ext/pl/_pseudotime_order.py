@@ -71,6 +71,11 @@ def pseudotime_order(
     ValueError
         If no cell has a stage.
 
+    Warns
+    -----
+    UserWarning
+        If nobody said how the stages follow one another and their names, which have no numbers, had to.
+
     Notes
     -----
     Colours are those of `uns["<stage>_colors"]` where they exist, otherwise a ramp from the first stage to the last.

@@ -119,8 +119,9 @@ def map_query(
     ValueError
         Where the query has fewer of the model's genes than `min_overlap`, its values are scaled, NaN or infinite,
         shares of a library without a logarithm, or logarithms of counts that were not normalised or to another base, or
-        its library size cannot be brought to the reference's; the query has an embedding of its own where the mapping would go; the reference's embedding is not
-        that of its record; `batch_key` leaves most cells alone or is a measurement; or an option is out of range.
+        its library size cannot be brought to the reference's; the query has an embedding of its own where the mapping
+        would go; the reference's embedding is not that of its record; `batch_key` leaves most cells alone or is a
+        measurement; or an option is out of range.
     TypeError
         Where `adata` is no AnnData, its values are not numbers, or `reference` is none of what it may be.
     ModelError

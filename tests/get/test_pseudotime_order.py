@@ -56,6 +56,26 @@ def test_cells_without_a_time_or_a_stage() -> None:
     assert table["rank"].max() == (~lost).sum()
 
 
+def test_a_guessed_order_is_told() -> None:
+    adata = ordered()
+    adata.obs["stage"] = adata.obs["stage"].astype(str)
+    with pytest.warns(UserWarning, match=r"obs\['stage'\].*order of their names \(2cell, blast, zygote\).*Categorical"):
+        table = clr.get.pseudotime_order(adata, "stage")
+    assert table["stage"].cat.categories.tolist() == ["2cell", "blast", "zygote"]
+    adata.obs["stage"] = adata.obs["stage"].astype("category")  # as anndata writes it
+    with pytest.warns(UserWarning, match="order of their names"):
+        clr.get.pseudotime_order(adata, "stage")
+    for told in (
+        adata.obs["stage"].cat.as_ordered(),
+        adata.obs["stage"].cat.reorder_categories(STAGES),
+        adata.obs["day"].map("E{:.0f}".format),
+        adata.obs["day"] > 1,
+        "blast",
+    ):
+        adata.obs["told"] = told
+        clr.get.pseudotime_order(adata, "told")  # warnings are errors
+
+
 def test_errors() -> None:
     adata = ordered()
     with pytest.raises(TypeError, match="`adata` is a dict"):
