@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from scipy import sparse
 from scclr_ext import _keys
 from scclr_ext._matrix import to_memory
 from scclr_ext._normalize import library_sizes
+from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -163,7 +163,7 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
         )
         if refuse:
             raise ValueError(msg)
-        warnings.warn(msg, UserWarning, stacklevel=4)
+        warn(msg)
     base = common
     if base is None and layer is None:
         base = _noted(adata)

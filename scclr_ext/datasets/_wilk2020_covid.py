@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from anndata.utils import make_index_unique
 from scipy import sparse
 
 from scclr_ext._anndata import names
+from scclr_ext._warn import warn
 from scclr_ext.datasets._download import check, fetch
 from scclr_ext.datasets._pbmc_atlas import CONDITIONS
 
@@ -149,10 +149,6 @@ def _condition(obs: pd.DataFrame, file: Path) -> pd.Categorical:
         level = ventilated.astype(str).str.lower().str.replace(r"[^a-z]", "", regex=True).map(_SEVERITY)
         if level.notna().all():
             return pd.Categorical(level, categories=list(CONDITIONS))
-    warnings.warn(
-        f"{file} does not say who was ventilated: obs['condition'] tells only the healthy from the ill.",
-        UserWarning,
-        stacklevel=4,
-    )
+    warn(f"{file} does not say who was ventilated: obs['condition'] tells only the healthy from the ill.")
     healthy = obs["disease"].astype(str).isin(("normal", "healthy"))
     return pd.Categorical(np.where(healthy, "healthy", "covid"), categories=["healthy", "covid"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from scclr_ext._anndata import names
+from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,11 +42,9 @@ def decide_pairing(tables: Sequence[pd.DataFrame], *, paired: bool | None) -> li
     if any(
         not whole and (values.notna().sum(axis=1) > 1).any() for whole, values in zip(complete, tables, strict=True)
     ):
-        warnings.warn(
+        warn(
             "Some units (donors) are in several groups and others are not: all are tested as if they were different "
-            "ones. Give paired=True to compare only those that are in every group, each with itself.",
-            UserWarning,
-            stacklevel=3,
+            "ones. Give paired=True to compare only those that are in every group, each with itself."
         )
     return [whole and values.shape[1] > 1 for whole, values in zip(complete, tables, strict=True)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from scclr_ext._anndata import check_adata, names
 from scclr_ext._batches import no_groups
 from scclr_ext._categories import by_name, categories_of
 from scclr_ext._matrix import get_matrix
+from scclr_ext._warn import warn
 from scclr_ext.get._expression import in_raw, read_expression
 
 if TYPE_CHECKING:
@@ -67,11 +67,9 @@ def _warn_of_lost_groups(found: pd.DataFrame, known: np.ndarray, keys: dict[str,
     if lost.empty:
         return
     missing = " or ".join(f"obs[{keys[other]!r}]" for other in keys if lost[other].isna().any())
-    warnings.warn(
+    warn(
         f"No cell of {names(lost['groupby'].unique())} (obs[{keys['groupby']!r}], {len(lost)} cells) has a label in "
-        f"{missing}: left out. Fill it in to compare them.",
-        UserWarning,
-        stacklevel=4,
+        f"{missing}: left out. Fill it in to compare them."
     )
 
 

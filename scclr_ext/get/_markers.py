@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import names
+from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -51,12 +51,10 @@ def find_markers(adata: AnnData, rank_key: str | None, groupby: str) -> Any:
         )
         raise ValueError(msg)
     if groupby:  # all cells together have no markers that anyone could compute
-        warnings.warn(
+        warn(
             f"{found}, and the attributions are of {groupby!r}: the markers are left out. Call "
             f"sc.tl.rank_genes_groups(adata, {groupby!r}), with a `key_added` that you give as `rank_key` if you want "
-            "to keep the others.",
-            UserWarning,
-            stacklevel=3,
+            "to keep the others."
         )
     return None
 

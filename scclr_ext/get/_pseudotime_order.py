@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from natsort import natsorted
 from scclr_ext._anndata import check_adata, names
 from scclr_ext._categories import categories_of
 from scclr_ext._keys import PSEUDOTIME_OBS
+from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -104,7 +104,7 @@ def pseudotime_order(adata: AnnData, stage: str, *, key: str = PSEUDOTIME_OBS) -
             f"another in another way, say so: adata.obs[{stage!r}] = pd.Categorical(adata.obs[{stage!r}], [first, "
             "second, ...], ordered=True)."
         )
-        warnings.warn(msg, UserWarning, stacklevel=2)
+        warn(msg)
     pseudotime = adata.obs[key][known].to_numpy(dtype=np.float64, na_value=np.nan)
     table = pd.DataFrame(
         {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.colors import is_color_like, to_hex, to_rgba
 from scanpy.plotting import palettes
+
+from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -41,11 +42,9 @@ def _stored(adata: AnnData, key: str, n: int) -> list[str] | None:
     stored = [stored] if isinstance(stored, str) else list(stored)
     wrong = [color for color in stored if not is_color_like(color)]
     if wrong:
-        warnings.warn(
+        warn(
             f"adata.uns['{key}_colors'] names {wrong[0]!r}, which is no colour to matplotlib: default ones are drawn. "
-            "Correct it, or delete the entry.",
-            UserWarning,
-            stacklevel=4,
+            "Correct it, or delete the entry."
         )
         return None
     return [to_hex(color, keep_alpha=to_rgba(color)[3] < 1) for color in stored] if len(stored) >= n else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from scclr_ext._anndata import as_actual, check_adata
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, doc_params
 from scclr_ext._settings import report
 from scclr_ext._stored import check_copy
+from scclr_ext._warn import warn
 from scclr_ext.pp._prepare import prepare
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def contrastive_preprocess(
         defer=defer,
     )
     for text in prepared.warnings:
-        warnings.warn(text, UserWarning, stacklevel=2)
+        warn(text)
     target = adata.copy() if copy else adata
     as_actual(target)
     prepared.write(target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from scclr_ext._matrix import get_matrix, name_of, to_memory
 from scclr_ext._settings import report
 from scclr_ext._stored import StoredRows, check_copy, is_stored
 from scclr_ext._units import check_not_scaled, guess_units
+from scclr_ext._warn import warn
 from scclr_ext.pp._gather import normalize
 from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._held_out_genes import held_out_scores
@@ -178,7 +178,7 @@ def select_n_top_genes(
         "random_state": random_state,
     }
     for text in prepared.warnings:
-        warnings.warn(text, UserWarning, stacklevel=2)
+        warn(text)
     target = adata.copy() if copy else adata
     as_actual(target)
     prepared.write(target)

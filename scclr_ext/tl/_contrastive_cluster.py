@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,6 +13,7 @@ from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import CLUSTERS, EMBEDDING, GRAPH, MAPPING, check_free, is_record
 from scclr_ext._settings import report
 from scclr_ext._stored import check_copy
+from scclr_ext._warn import warn
 from scclr_ext.tl._find_clusters import ClusterOptions, find_clusters
 from scclr_ext.tl._graph import neighbor_graph, stored_graph
 
@@ -176,12 +176,10 @@ def _warn_of_other_cells(adata: AnnData, use_rep: str) -> None:
     n_trained = int(record["params"].get("n_cells", adata.n_obs)) if is_record(record, EMBEDDING) else adata.n_obs
     mapped = any(is_record(other, MAPPING) for other in adata.uns.values())
     if n_trained < adata.n_obs and not mapped:
-        warnings.warn(
+        warn(
             f"adata.obsm[{use_rep!r}] has {adata.n_obs} cells, and the network it is recorded with was trained on "
             f"{n_trained}. Unless the others were mapped onto it (scclr_ext.tl.map_query), they have coordinates of "
-            "another network, and clusters are those of the networks: embed all cells together.",
-            UserWarning,
-            stacklevel=3,
+            "another network, and clusters are those of the networks: embed all cells together."
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from typing import TYPE_CHECKING
 
 from scclr_ext import _keys
@@ -12,6 +11,7 @@ from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STA
 from scclr_ext._records import EMBEDDING, check_free, is_record
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
+from scclr_ext._warn import warn
 from scclr_ext.engine.checkpoint import check_resume
 from scclr_ext.engine.diagnostics import find_collapse
 from scclr_ext.engine.methods import resolve
@@ -212,11 +212,9 @@ def contrastive_embed(
 
     problem = find_collapse(result.embedding, result.history)
     if problem is not None:
-        warnings.warn(
+        warn(
             f"Do not trust this embedding: {problem}. Look at scclr_ext.pl.embedding_qc(adata); train longer "
-            "(`n_steps`), lower `learning_rate`, or use the method's default preset.",
-            UserWarning,
-            stacklevel=2,
+            "(`n_steps`), lower `learning_rate`, or use the method's default preset."
         )
     record = embedding_record(trained, data, result, keys, random_state=random_state, keep_weights=keep_weights)
     record["seconds"] = time.perf_counter() - started

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext._records import PSEUDOTIME, check_free, is_record
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
+from scclr_ext._warn import warn
 from scclr_ext.tl._order_cells import FEWEST_CELLS, order_cells
 from scclr_ext.tl._root import find_root
 
@@ -147,25 +147,19 @@ def contrastive_pseudotime(
 
     found = order_cells(rep, start, n_neighbors, join=join, random_state=random_state, progress=show)
     if found.n_pieces > 1 and join:
-        warnings.warn(
+        warn(
             f"The neighbour graph is in {found.n_pieces} pieces, which were joined where they are nearest: how long "
-            "the gaps took is a guess. join=False orders each piece by itself.",
-            UserWarning,
-            stacklevel=2,
+            "the gaps took is a guess. join=False orders each piece by itself."
         )
     if np.isnan(found.pseudotime[start]):
-        warnings.warn(
+        warn(
             f"The root is in a piece of the neighbour graph with fewer than {FEWEST_CELLS} cells, which have no order. "
-            "Give another root, more `n_neighbors`, or join=True.",
-            UserWarning,
-            stacklevel=2,
+            "Give another root, more `n_neighbors`, or join=True."
         )
     if found.agreement < _DOUBTFUL:
-        warnings.warn(
+        warn(
             f"The graphs hardly agree on an order (mean Spearman correlation {found.agreement:.2f}): the embedding "
-            f"{use_rep!r} may not hold one. Compare with another method, or with a PCA.",
-            UserWarning,
-            stacklevel=2,
+            f"{use_rep!r} may not hold one. Compare with another method, or with a PCA."
         )
 
     columns: dict[str, Any] = {key_added: found.pseudotime, f"{key_added}_spread": found.spread}

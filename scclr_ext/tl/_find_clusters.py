@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from scclr_ext._anndata import check_whole, is_whole
+from scclr_ext._warn import warn
 from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
 from scclr_ext.tl._resolution import resolution_for
 from scclr_ext.tl._sweep import sweep
@@ -122,10 +122,8 @@ def _cut_graph(
     assert n_clusters is not None  # one of the two is set
     found = resolution_for(partition, n_clusters)
     if found.n_clusters != n_clusters:
-        warnings.warn(
+        warn(
             f"No resolution gave {n_clusters} clusters; {found.n_clusters} is the nearest "
-            f"(resolution {found.resolution:.3g}). Use method='kmeans' for exactly {n_clusters}.",
-            UserWarning,
-            stacklevel=4,
+            f"(resolution {found.resolution:.3g}). Use method='kmeans' for exactly {n_clusters}."
         )
     return found.labels, found.resolution

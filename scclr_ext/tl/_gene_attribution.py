@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from scclr_ext._docs import ADATA, COPY, doc_params
 from scclr_ext._records import ATTRIBUTION, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
+from scclr_ext._warn import warn
 from scclr_ext.tl._attribution_input import read_cells
 from scclr_ext.tl._contrasts import Contrast, contrasts
 
@@ -236,9 +236,7 @@ def _batches(adata: AnnData, batch_key: str | None) -> np.ndarray:
 def _warn_of_error(wanted: list[Contrast], error: np.ndarray) -> None:
     worst = int(error.argmax())
     if error[worst] > _LARGEST_ERROR:
-        warnings.warn(
+        warn(
             f"The contributions to {wanted[worst].name!r} miss the change they should sum to by {error[worst]:.0%}; "
-            "raise `n_steps`.",
-            UserWarning,
-            stacklevel=3,
+            "raise `n_steps`."
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from scclr_ext._docs import COPY, LAYER, doc_params
 from scclr_ext._records import EMBEDDING, MAPPING, is_record
 from scclr_ext._settings import report
 from scclr_ext._stored import check_copy
+from scclr_ext._warn import warn
 from scclr_ext.io._get_model import get_model
 from scclr_ext.io._reference import reference_of
 from scclr_ext.tl._map_input import library_excess, read_query
@@ -178,21 +178,17 @@ def map_query(
     batches = _query_batches(adata, batch_key, cells)
     query = read_query(adata, model, layer=layer, min_overlap=min_overlap)
     if query.doubtful:
-        warnings.warn(
+        warn(
             "The library size of the query's cells cannot be told from its logarithms (genes were left out, perhaps): "
             f"they are taken as they are, while the reference was brought to {model.preprocess['target_sum']:g} per "
-            "cell. Give raw counts, or log-normalised values of all genes that were measured.",
-            UserWarning,
-            stacklevel=2,
+            "cell. Give raw counts, or log-normalised values of all genes that were measured."
         )
     excess = library_excess(query, model)
     if excess and not _LEAST_SHARE < excess < 1 / _LEAST_SHARE:
-        warnings.warn(
+        warn(
             f"The model's genes hold {excess:.2g} times the share of a cell's library that they hold in the "
             "reference: one of the two was cut to fewer genes before its counts were normalised, perhaps, and their "
-            "values do not compare. Give both with all the genes that were measured.",
-            UserWarning,
-            stacklevel=2,
+            "values do not compare. Give both with all the genes that were measured."
         )
     rep = model.trained.embed(query.matrix, places=query.places, device=device)
     found = None
@@ -285,9 +281,7 @@ def _query_batches(adata: AnnData, batch_key: str | None, cells: Reference | Non
 
 def _warn_if_apart(novelty: np.ndarray) -> None:
     if (share := float((novelty > 1).mean())) > _MOST:
-        warnings.warn(
+        warn(
             f"{share:.0%} of the query's cells are farther from the reference than its own cells are: another "
-            "tissue, condition or protocol, or values in other units. Do not trust labels and confidence.",
-            UserWarning,
-            stacklevel=3,
+            "tissue, condition or protocol, or values in other units. Do not trust labels and confidence."
         )

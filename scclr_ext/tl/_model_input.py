@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._normalize import log_normalize
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import UnitsSoFar, check_not_scaled
+from scclr_ext._warn import warn
 from scclr_ext.tl._library_size import find_target_sum
 
 if TYPE_CHECKING:
@@ -155,4 +155,4 @@ def look_at_logarithms(adata: AnnData, data: ModelInput) -> None:
     cells = some_cells(matrix, name_of(layer), together=is_stored(matrix))
     check_logarithms(adata, cells, layer=layer, where=name_of(layer), refuse=False)
     if sizes := several_sizes(cells):
-        warnings.warn(normalized_apart(name_of(layer), sizes), UserWarning, stacklevel=3)
+        warn(normalized_apart(name_of(layer), sizes))

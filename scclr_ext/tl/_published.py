@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from scclr_ext import _keys
+from scclr_ext._warn import warn
 from scclr_ext.pp._recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -23,10 +23,8 @@ def warn_of_other_recipe(adata: AnnData, choice: Resolved, data: ModelInput) -> 
     if choice.preset not in {"paper", "code"} or data.mask_var != _keys.HIGHLY_VARIABLE_VAR:
         return
     if prepared_for in RECIPES and RECIPES[prepared_for] != RECIPES[choice.method]:
-        warnings.warn(
+        warn(
             f"The preset {choice.preset!r} of {choice.method!r} reads {len(data.genes)} genes that were chosen, and "
             f"values that were normalised, as {prepared_for!r} wants them: this is not what was published. Call "
-            f"scclr_ext.pp.contrastive_preprocess(adata, {choice.method!r}) on the counts first.",
-            UserWarning,
-            stacklevel=3,
+            f"scclr_ext.pp.contrastive_preprocess(adata, {choice.method!r}) on the counts first."
         )

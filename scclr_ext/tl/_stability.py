@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
+from scclr_ext._warn import warn
 from scclr_ext.tl._consensus import consensus
 from scclr_ext.tl._find_clusters import ClusterOptions
 from scclr_ext.tl._model_input import read_model_input
@@ -269,10 +269,8 @@ def _embedding_name(adata: AnnData, key: str) -> str:
 def _warn_of_collapse(seeds: list[int], runs: list[SeedRun]) -> None:
     bad = [(seed, one.problem) for seed, one in zip(seeds, runs, strict=True) if one.problem is not None]
     if bad:
-        warnings.warn(
+        warn(
             f"Do not trust {len(bad)} of {len(runs)} embeddings (seeds {', '.join(str(seed) for seed, _ in bad)}); "
             f"of the first, {bad[0][1]}. Train longer (`n_steps`), lower `learning_rate`, or use the method's default "
-            "preset.",
-            UserWarning,
-            stacklevel=3,
+            "preset."
         )
