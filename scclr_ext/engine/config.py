@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Literal
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 Optimizer = Literal["adam", "adamw", "sgd"]
 Schedule = Literal["constant", "cosine", "one-cycle"]
@@ -83,19 +87,14 @@ class MethodConfig:
     early_stopping: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot work, naming them."""
+        """Refuse settings that cannot work, naming them; numbers of NumPy become Python's."""
+        hints = get_type_hints(type(self))
         for field in fields(self):
-            value, kinds = getattr(self, field.name), str(field.type).split(" | ")
-            if kinds == ["bool"]:
-                self.require(field.name, isinstance(value, bool), "True or False")
-            for kind, numbers, wanted in (("int", Integral, "a whole number"), ("float", Real, "a number")):
-                if kind in kinds and not (value is None and "None" in kinds):
-                    self.require(field.name, isinstance(value, numbers) and not isinstance(value, bool), wanted)
+            object.__setattr__(self, field.name, self._plain(field.name, hints[field.name]))
         self.require("temperature", self.temperature > 0, "positive")
         self.require("batch_size", self.batch_size >= 2, "at least 2 (a contrast needs two cells)")
         self.require("learning_rate", self.learning_rate > 0, "positive")
         self.require("max_value", self.max_value is None or self.max_value > 0, "positive or None")
-        self.require("optimizer", self.optimizer in {"adam", "adamw", "sgd"}, "'adam', 'adamw' or 'sgd'")
         self.require("weight_decay", self.weight_decay >= 0, "at least 0")
         self.require("final_rate", 0 <= self.final_rate <= 1, "in [0, 1]")
         clip = self.gradient_clip
@@ -106,8 +105,6 @@ class MethodConfig:
         for name in ("neighbor_probability", "cross_batch_probability"):
             self.require(name, 0 <= getattr(self, name) <= 1, "in [0, 1]")
         self.require("n_neighbors", self.n_neighbors >= 1, "at least 1")
-        schedules = {"constant", "cosine", "one-cycle"}
-        self.require("schedule", self.schedule in schedules, "'constant', 'cosine' or 'one-cycle'")
         if (self.epochs is None) == (self.steps is None):
             msg = f"Set exactly one of `epochs` and `steps`; found epochs={self.epochs}, steps={self.steps}."
             raise ValueError(msg)
@@ -119,6 +116,30 @@ class MethodConfig:
         if not valid:
             msg = f"`{name}` of {type(self).__name__} must be {wanted}; found {getattr(self, name)!r}."
             raise ValueError(msg)
+
+    def _plain(self, name: str, hint: Any) -> Any:
+        """Return the value of a setting as its annotation has it, or refuse it."""
+        value = getattr(self, name)
+        if isinstance(hint, UnionType):
+            if value is None:
+                return None
+            (hint,) = (kind for kind in get_args(hint) if kind is not NoneType)
+        if hint is bool:
+            self.require(name, isinstance(value, bool | np.bool_), "True or False")
+            return bool(value)
+        if hint is int:
+            self.require(name, _is_a(Integral, value), "a whole number")
+            return int(value)
+        if hint is float:
+            self.require(name, _is_a(Real, value), "a number")
+            return int(value) if isinstance(value, Integral) else float(value)
+        if get_origin(hint) is Literal:
+            *others, last = map(repr, get_args(hint))
+            self.require(name, value in get_args(hint), f"{', '.join(others)} or {last}")
+            return value
+        several = isinstance(value, Sequence) and all(_is_a(Integral, width) and width >= 1 for width in value)
+        self.require(name, several, "the widths of layers, whole numbers of at least 1, such as (256,)")
+        return tuple(int(width) for width in value)
 
     @property
     def uses_components(self) -> bool:
@@ -137,3 +158,7 @@ class MethodConfig:
             for name, value in values.items()
             if value is not None
         }
+
+
+def _is_a(kind: type, value: object) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from scclr_ext.engine.methods import METHODS
 from scclr_ext.io._error import ModelError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from scclr_ext.engine.config import MethodConfig
 
-_MOST_LAYERS = 32
+_MOST_LAYERS, _LONGEST_WORD = 32, 50
 _LARGEST_WHOLE, _LARGEST = 2**31, 1e38
 
 
@@ -40,7 +40,7 @@ def config_from(method: str, values: Mapping[str, Any]) -> MethodConfig:
     if unknown:
         msg = f"The model has a setting {unknown[0][:50]!r} that {method!r} does not have here; update scclr_ext."
         raise ModelError(msg)
-    settings: dict[str, Any] = {name: _convert(values[name], hints[name], name) for name in values}
+    settings: dict[str, Any] = {name: _checked(name, value) for name, value in values.items()}
     settings |= {name: None for name in names - set(values) if NoneType in get_args(hints[name])}
     try:
         return kind(**settings)
@@ -49,23 +49,18 @@ def config_from(method: str, values: Mapping[str, Any]) -> MethodConfig:
         raise ModelError(msg) from error
 
 
-def _convert(value: Any, hint: Any, name: str) -> Any:
-    origin, args = get_origin(hint), get_args(hint)
-    if origin in {Union, UnionType}:
-        if value is None:
-            return None
-        (inner,) = (arg for arg in args if arg is not NoneType)
-        return _convert(value, inner, name)
-    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
-    if origin is Literal and isinstance(value, str) and value in args:
-        return value
-    if hint in {bool, str} and isinstance(value, hint):
-        return value
-    if hint is int and number and isinstance(value, int) and abs(value) < _LARGEST_WHOLE:
-        return value
-    if hint is float and number:
-        return float(value)
-    if origin is tuple and isinstance(value, list) and len(value) <= _MOST_LAYERS:
-        return tuple(_convert(item, args[0], name) for item in value)
-    msg = f"The model's setting {name!r} has a value that it cannot have: {str(value)[:50]!r}."
-    raise ModelError(msg)
+def _checked(name: str, value: Any) -> Any:
+    """Return a setting that is plain and no larger than any ever used; the config says what else it must be."""
+    several = value if isinstance(value, list) else [value]
+    if len(several) > _MOST_LAYERS or not all(_fits(item) for item in several):
+        msg = f"The model's setting {name!r} has a value that it cannot have: {str(value)[:50]!r}."
+        raise ModelError(msg)
+    return value
+
+
+def _fits(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_WORD
+    if isinstance(value, int | float):
+        return abs(value) < (_LARGEST_WHOLE if isinstance(value, int) else _LARGEST)
+    return value is None

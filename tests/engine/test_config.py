@@ -63,8 +63,25 @@ def test_numbers_are_numbers(name, value, wanted) -> None:
         MethodConfig(**{"steps": 3, name: value})
 
 
-def test_numbers_of_numpy_are_numbers() -> None:
-    MethodConfig(steps=np.int64(3), learning_rate=np.float32(0.1), temperature=1, gradient_clip=None)
+def test_numbers_of_numpy_become_plain() -> None:
+    given = {"steps": np.int64(3), "learning_rate": np.float32(0.5), "temperature": 1, "early_stopping": np.True_}
+    config = ScclrConfig(**given, hidden=[np.int32(8), 4], gradient_clip=None)
+    assert config == ScclrConfig(
+        steps=3, learning_rate=0.5, temperature=1.0, early_stopping=True, hidden=(8, 4), gradient_clip=None
+    )
+    kinds = {type(getattr(config, name)) for name in given} | {type(width) for width in config.hidden}
+    assert kinds == {int, float, bool}
+
+
+@pytest.mark.parametrize("widths", [256, (0,), (-1,), ("a",), "ab", (64.0,), (True,), None])
+@pytest.mark.parametrize("kind", [ClearConfig, ContrastiveSCConfig, ScclrConfig])
+def test_widths_of_layers(kind, widths) -> None:
+    with pytest.raises(ValueError, match=rf"^`hidden` of {kind.__name__} must be the widths.*; found"):
+        kind(hidden=widths)
+
+
+def test_no_layer_is_a_network_too() -> None:
+    assert ScclrConfig(hidden=(), head=()).head == ()
 
 
 def test_too_few_epochs() -> None:

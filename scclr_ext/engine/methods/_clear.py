@@ -109,7 +109,6 @@ class ClearConfig(MethodConfig):
         self.require("embedding_dim", self.embedding_dim >= 1, "at least 1")
         self.require("momentum", 0 <= self.momentum < 1, "in [0, 1)")
         self.require("queue_size", self.queue_size >= 1, "at least 1")
-        self.require("embed_with", self.embed_with in {"query", "key"}, "'query' or 'key'")
 
     @property
     def uses_components(self) -> bool:
