@@ -29,7 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         The arguments; those of the process where None.
     """
-    args = parser().parse_args(argv)
+    options = parser()
+    args = options.parse_args(argv)
+    if args.no_preprocess and args.n_top_genes is not None:
+        options.error("--n-top-genes chooses genes, which --no-preprocess leaves out")
     settings = scclr_ext.settings
     before = settings.verbose, settings.progress
     settings.verbose, settings.progress = not args.quiet, not args.quiet and sys.stderr.isatty()

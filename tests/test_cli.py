@@ -233,6 +233,7 @@ def test_interrupted(file, tmp_path, capsys, monkeypatch, stage) -> None:
         ["embed", "a", "b", "--n-clusters", "-2"],
         ["embed", "a", "b", "--n-top-genes", "0"],
         ["demo", "--no-cluster"],
+        ["embed", "a", "b", "--no-preprocess", "--n-top-genes", "10"],
     ],
 )
 def test_wrong_usage(arguments, capsys) -> None:

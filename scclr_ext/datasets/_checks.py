@@ -27,6 +27,14 @@ def at_least(smallest: float, **values: Any) -> None:
             raise ValueError(msg)
 
 
+def at_most(largest: float, **values: float) -> None:
+    """Refuse numbers above a bound."""
+    for name, value in values.items():
+        if float(value) > largest:
+            msg = f"`{name}` must be a number of at most {largest:g}; found {value!r}."
+            raise ValueError(msg)
+
+
 def finite(**values: Any) -> None:
     """Refuse what is no number, or an infinite one."""
     for name, value in values.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,13 +30,15 @@ def fetch(
     name
         What it is called in the cache.
     known_hash
-        Its SHA-256. None takes the first download on trust, writes its checksum beside it, and holds later calls to
-        that.
+        Its SHA-256. None takes the first download from this address on trust, writes its checksum beside it, and holds
+        later calls to that.
     cache_dir
         Folder of the cache; None for the user's cache folder.
     progress
         Show a progress bar; None follows the session's settings.
     """
+    if known_hash is None:  # nothing but the address says which file it is
+        name = f"{hashlib.sha256(url.encode()).hexdigest()[:8]}_{name}"
     folder = Path(pooch.os_cache("scclr_ext") if cache_dir is None else cache_dir).expanduser()
     seen = folder / f"{name}.sha256"
     target = folder / name
@@ -51,6 +54,9 @@ def fetch(
         )
         raise ConnectionError(msg) from error
     except ValueError as error:
+        if trusted is None:
+            msg = f"`url={url!r}` cannot be downloaded: {error}."
+            raise ValueError(msg) from error
         msg = (
             f"{url} does not have the checksum {trusted}: the file was changed or damaged on its way. Try again; if "
             "there is a new version that you trust, give its SHA-256 as `known_hash`."

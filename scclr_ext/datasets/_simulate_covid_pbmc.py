@@ -10,7 +10,7 @@ import pandas as pd
 from scclr_ext._anndata import check_random_state
 from scclr_ext.datasets._assemble import assemble
 from scclr_ext.datasets._blocks import Plan
-from scclr_ext.datasets._checks import at_least, fraction
+from scclr_ext.datasets._checks import at_least, at_most, finite, fraction
 from scclr_ext.datasets._covid_profiles import (
     TYPES,
     choose_genes,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _DONOR_SHARES = 300.0
 """Concentration of the Dirichlet distribution of a donor's composition: the higher, the more alike the donors."""
 _POOR_LIBRARY, _POOR_MITOCHONDRIAL = 0.25, 8.0
+_STRONGEST = 10.0
 
 
 def simulate_covid_pbmc(
@@ -61,9 +62,9 @@ def simulate_covid_pbmc(
     n_donors
         Healthy, moderately and severely ill donors.
     effect
-        Scales everything that changes with the condition; 0 makes ill donors like healthy ones.
+        Scales everything that changes with the condition, up to 10; 0 makes ill donors like healthy ones.
     donor_effect
-        How much donors differ in each gene: standard deviation of the log of a factor.
+        How much donors differ in each gene: standard deviation of the log of a factor, up to 10.
     poor_quality
         Share of damaged cells, with few counts and many mitochondrial ones.
     n_jobs
@@ -118,7 +119,9 @@ def simulate_covid_pbmc(
     """
     random_state = check_random_state(random_state)
     at_least(1, n_jobs=n_jobs)
+    finite(effect=effect, donor_effect=donor_effect)
     at_least(0.0, effect=effect, donor_effect=donor_effect)
+    at_most(_STRONGEST, effect=effect, donor_effect=donor_effect)
     fraction(poor_quality=poor_quality)
     genes = choose_genes(n_genes)
     condition_of_donor = _donors(n_donors, n_cells)

@@ -211,13 +211,18 @@ class Views(nn.Module):
         super().__init__()
         self.steps = nn.ModuleList(steps)
 
+    @property
+    def active(self) -> list[Augmentation]:
+        """Those that change anything."""
+        steps = (step for step in self.steps if isinstance(step, Augmentation))
+        return [step for step in steps if step.rate > 0 and step.probability > 0]
+
     def forward(self, x: Tensor, generator: Generator) -> Tensor:
         """Draw one view of every cell in `x`, shape ``(cells, genes)``."""
-        steps = [step for step in self.steps if isinstance(step, Augmentation)]
-        view = draw_compiled([step for step in steps if step.rate > 0 and step.probability > 0], x, x, generator)
+        view = draw_compiled(self.active, x, x, generator)
         if view is None:
             view = x
-            for step in steps:
+            for step in self.active:
                 view = step(view, x, generator)
         return view
 

@@ -5,10 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy import sparse
 
 from scclr_ext._anndata import check_adata, check_random_state, is_whole
 from scclr_ext._stored import StoredRows
+from scclr_ext.engine.methods import DataInfo, build, resolve
+from scclr_ext.engine.moments import gene_moments
+from scclr_ext.tl._model_input import read_model_input
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,13 +96,6 @@ def augmentation_preview(
     >>> bool(((mask["after"] == 0) | (mask["after"] == mask["before"])).all())
     True
     """
-    # torch is loaded only where it is needed: the other tables must not wait for it.
-    import torch
-
-    from scclr_ext.engine.methods import DataInfo, build, resolve
-    from scclr_ext.engine.moments import gene_moments
-    from scclr_ext.tl._model_input import read_model_input
-
     check_adata(adata)
     random_state = check_random_state(random_state)
     config = resolve(method, preset).config
@@ -114,19 +111,14 @@ def augmentation_preview(
     mean, std = gene_moments(matrix)
     generator = torch.Generator().manual_seed(random_state)
     model = build(config, DataInfo(len(chosen), mean, std), generator)
-    views: Any = model.views
 
     dense = matrix.toarray() if sparse.issparse(matrix) else np.array(matrix)
     tables = []
     with torch.no_grad():
         x = model.scaling(torch.from_numpy(dense))
         everyone = torch.arange(len(x))
-        results = {
-            _words(step): step.distort(x, x, everyone, generator)
-            for step in views.steps
-            if step.rate > 0 and step.probability > 0
-        }
-        results |= {f"view {i + 1}": views(x, generator) for i in range(_VIEWS)}
+        results = {_words(step): step.distort(x, x, everyone, generator) for step in model.views.active}
+        results |= {f"view {i + 1}": model.views(x, generator) for i in range(_VIEWS)}
         for cell in range(n_shown):
             for step, after in results.items():
                 columns = {"before": x[cell].numpy().copy(), "after": after[cell].numpy().copy()}

@@ -141,10 +141,11 @@ def _move(new: Path, path: Path) -> None:
         new.rename(path)
         return
     old = new.with_name(f"{new.name}.old")
-    path.rename(old)
     try:
+        path.rename(old)
         new.rename(path)
-    except OSError:
-        old.rename(path)
+    except BaseException:  # an interrupt, too
+        if not path.exists():
+            old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)

@@ -13,10 +13,10 @@ from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored
 from scclr_ext._units import check_not_scaled, guess_units
+from scclr_ext.engine.methods import METHODS, resolve
 from scclr_ext.pp._gather import gather, normalize
 from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._overwritten import check_not_lost, check_same
-from scclr_ext.pp._recipes import find_recipe
 from scclr_ext.pp._unmeasured import unmeasured
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def prepare(
     ValueError
         Where the number of genes, gene names or values are not what they must be.
     """
-    recipe = find_recipe(method)
+    method = resolve(method).method
+    recipe = METHODS[method].recipe
     n_top = recipe.n_top_genes if n_top_genes is None else n_top_genes
     check_whole(1, n_top_genes=n_top)
     check_unique(adata)

@@ -17,11 +17,11 @@ from scclr_ext._settings import report
 from scclr_ext._stored import StoredRows, check_copy, is_stored
 from scclr_ext._units import check_not_scaled, guess_units
 from scclr_ext._warn import warn
+from scclr_ext.engine.methods import METHODS, resolve
 from scclr_ext.pp._gather import normalize
 from scclr_ext.pp._genes import select_genes
 from scclr_ext.pp._held_out_genes import held_out_scores
 from scclr_ext.pp._prepare import prepare
-from scclr_ext.pp._recipes import find_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +123,7 @@ def select_n_top_genes(
     tried = _check_options(
         candidates, tolerance=tolerance, n_neighbors=n_neighbors, n_splits=n_splits, max_cells=max_cells
     )
-    recipe = find_recipe(method)
+    recipe = METHODS[resolve(method).method].recipe
     check_copy(adata, copy=copy)
     check_unique(adata)
     values, cells = _sample(adata, layer, max_cells, random_state)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scclr_ext import _keys
 from scclr_ext._warn import warn
-from scclr_ext.pp._recipes import RECIPES
+from scclr_ext.engine.methods import METHODS
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -22,7 +22,7 @@ def warn_of_other_recipe(adata: AnnData, choice: Resolved, data: ModelInput) -> 
     prepared_for = str(record.get("method", "")) if isinstance(record, Mapping) else ""
     if choice.preset not in {"paper", "code"} or data.mask_var != _keys.HIGHLY_VARIABLE_VAR:
         return
-    if prepared_for in RECIPES and RECIPES[prepared_for] != RECIPES[choice.method]:
+    if prepared_for in METHODS and METHODS[prepared_for].recipe != METHODS[choice.method].recipe:
         warn(
             f"The preset {choice.preset!r} of {choice.method!r} reads {len(data.genes)} genes that were chosen, and "
             f"values that were normalised, as {prepared_for!r} wants them: this is not what was published. Call "

@@ -163,11 +163,26 @@ def test_without_a_checksum_the_first_download_is_what_later_ones_are_held_to(
     cache = tmp_path / "cache"
     options: dict[str, Any] = {"url": f"{server[0]}/{file.name}", "known_hash": None, "progress": False}
     load(**options, cache_dir=cache)
-    assert (cache / "wilk2020_covid.h5ad.sha256").read_text().strip() == sha256(file)
-    (cache / "wilk2020_covid.h5ad").write_bytes(b"tampered with")
+    (written,) = cache.glob("*_wilk2020_covid.h5ad.sha256")
+    assert written.read_text().strip() == sha256(file)
+    written.with_suffix("").write_bytes(b"tampered with")
     cellxgene_file(Donor_full=None).write_h5ad(file)
     with pytest.raises(ValueError, match="does not have the checksum"):
         load(**options, cache_dir=cache)
+
+
+def test_another_address_is_another_file(file: Path, server: tuple[str, list[str]], tmp_path: Path) -> None:
+    address, asked = server
+    other = file.with_name("other.h5ad")
+    other.write_bytes(file.read_bytes())
+    for url in (f"{address}/study.h5ad", f"{address}/other.h5ad", f"{address}/study.h5ad"):
+        load(url=url, known_hash=None, cache_dir=tmp_path / "cache", progress=False)
+    assert asked == ["/study.h5ad", "/other.h5ad"]
+
+
+def test_an_address_of_no_known_kind(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^`url='foo://x'` cannot be downloaded: "):
+        load(url="foo://x", known_hash=None, cache_dir=tmp_path / "cache", progress=False)
 
 
 def test_without_a_network_one_sentence_says_what_to_do(tmp_path: Path) -> None:

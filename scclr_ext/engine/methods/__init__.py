@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scclr_ext.engine.methods._base import DataInfo, Method, StepOutput
 from scclr_ext.engine.methods._clear import CLEAR_PRESETS, Clear, ClearConfig
 from scclr_ext.engine.methods._contrastive_sc import CONTRASTIVE_SC_PRESETS, ContrastiveSC, ContrastiveSCConfig
+from scclr_ext.engine.methods._recipe import Recipe
 from scclr_ext.engine.methods._scclr import SCCLR_PRESETS, Scclr, ScclrConfig
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "ContrastiveSCConfig",
     "DataInfo",
     "Method",
+    "Recipe",
     "Scclr",
     "ScclrConfig",
     "StepOutput",
@@ -36,12 +38,15 @@ class _Row(NamedTuple):
     config: type[MethodConfig]
     build: Callable[[Any, DataInfo, Generator], Method[Any]]
     presets: Mapping[str, MethodConfig]
+    recipe: Recipe = Recipe()
 
 
 METHODS: dict[str, _Row] = {
     "scclr": _Row(ScclrConfig, Scclr, SCCLR_PRESETS),
     "clear": _Row(ClearConfig, Clear, CLEAR_PRESETS),
-    "contrastive-sc": _Row(ContrastiveSCConfig, ContrastiveSC, CONTRASTIVE_SC_PRESETS),
+    "contrastive-sc": _Row(
+        ContrastiveSCConfig, ContrastiveSC, CONTRASTIVE_SC_PRESETS, Recipe(target_sum=None, n_top_genes=500)
+    ),
 }
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Generator
 
+    from scclr_ext.engine.augment import Views
+
 C = TypeVar("C", bound=MethodConfig)
 
 
@@ -68,9 +70,13 @@ class Method(nn.Module, ABC, Generic[C]):
 
     Attributes
     ----------
+    views
+        What distorts a minibatch; subclasses set it, and `get.augmentation_preview` shows it.
     gather
         Joins representations over the processes of a run; in one process it returns what it is given.
     """
+
+    views: Views
 
     def __init__(self, config: C, data: DataInfo) -> None:
         super().__init__()
