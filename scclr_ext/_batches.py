@@ -9,6 +9,7 @@ import pandas as pd
 
 from scclr_ext._anndata import names
 from scclr_ext._records import EMBEDDING, is_record
+from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -62,14 +63,23 @@ def batch_names(adata: AnnData, batch_key: str) -> list[str]:
 def recorded_batch_key(adata: AnnData, key: str) -> str | None:
     """Return the column of batches that the record of an embedding in `uns[key]` names.
 
-    None where there is no record, it names none, or the column is gone or names no batches of these cells any more.
+    None where there is no record, it names none, or (with a warning) the column is gone or names no batches of these
+    cells any more.
     """
     record = adata.uns.get(key)
     batch_key = str(record["params"].get("batch_key", "")) if is_record(record, EMBEDDING) else ""
-    if not batch_key or batch_key not in adata.obs:
+    if not batch_key:
         return None
-    column = _column(adata, batch_key)
-    return None if column.isna().any() or no_groups(column) is not None else batch_key
+    if batch_key in adata.obs:
+        column = _column(adata, batch_key)
+        if not column.isna().any() and no_groups(column) is None:
+            return batch_key
+    warn(
+        f"The embedding was told of the batches in adata.obs[{batch_key!r}] (says adata.uns[{key!r}]), which is no "
+        "longer there or lacks the batch of some cells: they are taken for cells of one batch. Put the column back, or "
+        "name another one where there is a `batch_key`."
+    )
+    return None
 
 
 def _column(adata: AnnData, batch_key: str) -> pd.Series:

@@ -6,8 +6,14 @@ import pandas as pd
 from natsort import natsorted
 
 
+def widened(column: pd.Series) -> pd.Series:
+    """Return a column as it is, but for numbers of half precision, by which pandas cannot group."""
+    return column.astype("float32") if column.dtype == "float16" else column
+
+
 def categories_of(column: pd.Series) -> pd.Categorical:
     """Read a column of labels as categories that occur; naturally sorted unless it is categorical already."""
+    column = widened(column)
     if isinstance(column.dtype, pd.CategoricalDtype):
         return pd.Categorical(column).remove_unused_categories()
     return pd.Categorical(column, categories=natsorted(column.dropna().unique()))

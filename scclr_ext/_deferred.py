@@ -86,8 +86,16 @@ def deferred_factors(adata: AnnData, record: Mapping[str, Any]) -> SizeFactors:
     ------
     KeyError
         Where the library sizes are gone.
+    ValueError
+        Where nothing says to which size cells are to be brought.
     """
     size = record.get("library_size", record["target_sum"])
+    if isinstance(size, str):  # of samples that were joined
+        msg = (
+            f"adata.uns[{_keys.PREPROCESS_UNS!r}] does not say which library size is the median: samples were "
+            "preprocessed apart, each with its own. Call scclr_ext.pp.contrastive_preprocess(adata, ...) on all cells."
+        )
+        raise ValueError(msg)
     return size_factors(_library_sizes(adata), float(size))
 
 

@@ -121,10 +121,13 @@ def read(path: Path) -> AnnData:
         raise IsADirectoryError(msg)
     try:
         return anndata.read_h5ad(path)
-    except (OSError, TypeError) as error:  # a TypeError where a file of another program has entries of its own
-        about = str(error).splitlines()[0]
-        tenx = " (One of 10x Genomics? Read it with scanpy.read_10x_h5 and write an .h5ad file.)"
-        msg = f"{path} cannot be read as an .h5ad file: {about}{tenx if path.suffix == '.h5' else ''}"
+    except Exception as error:  # anndata has many: for files of other programs, and of versions newer than itself
+        about = (str(error).splitlines() or [type(error).__name__])[0]
+        hint = {
+            ".h5": " (One of 10x Genomics? Read it with scanpy.read_10x_h5 and write an .h5ad file.)",
+            ".h5mu": " (Write its RNA to an .h5ad file: mudata.read_h5mu(path)['rna'].write_h5ad(...).)",
+        }.get(path.suffix, "")
+        msg = f"{path} cannot be read as an .h5ad file: {about}{hint}"
         raise OSError(msg) from error
 
 
@@ -138,11 +141,21 @@ def _embed(args: argparse.Namespace, fabric: Fabric | None) -> None:
     # Under another name first: whatever happens, no half-written file has the name of a result (or of the input).
     partial = args.output.with_name(f"{args.output.name}.part")
     try:
-        adata.write_h5ad(partial)
+        with _nullable_strings():
+            adata.write_h5ad(partial)
         partial.replace(args.output)
     finally:
         partial.unlink(missing_ok=True)
     print(f"{adata.n_obs} cells written to {args.output}")
+
+
+@contextmanager
+def _nullable_strings() -> Iterator[None]:
+    """Let columns of text with missing values be written, as they were read."""
+    import anndata
+
+    with anndata.settings.override(allow_write_nullable_strings=True):
+        yield
 
 
 def _check_output(path: Path) -> None:

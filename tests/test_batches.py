@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scclr_ext._batches import batch_codes, batch_names
+from scclr_ext._batches import batch_codes, batch_names, recorded_batch_key
 
 STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
 unchanged = STATE["unchanged"]
@@ -99,3 +99,15 @@ def test_names_are_in_the_order_of_the_codes(column, categorical) -> None:
         adata.obs["run"] = adata.obs["run"].astype("category")
     named = [batch_names(adata, "run")[code] for code in batch_codes(adata, "run")]
     assert named == [str(value) for value in column]
+
+
+@pytest.mark.parametrize("change", ["renamed", "missing"])
+def test_batches_that_an_embedding_was_told_of_and_that_are_gone(counts, change) -> None:
+    counts.uns["clr"] = {"params": {"obsm_key": "X_clr", "batch_key": "batch"}, "history": {}}
+    assert recorded_batch_key(counts, "clr") == "batch"
+    if change == "renamed":
+        counts.obs = counts.obs.rename(columns={"batch": "lane"})
+    else:
+        counts.obs["batch"] = counts.obs["batch"].where(np.arange(counts.n_obs) > 3)
+    with pytest.warns(UserWarning, match=r"told of the batches in adata.obs\['batch'\] .*uns\['clr'\].*one batch"):
+        assert recorded_batch_key(counts, "clr") is None

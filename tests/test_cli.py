@@ -10,6 +10,7 @@ from pathlib import Path
 import anndata as ad
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 import scclr_ext as clr
@@ -42,6 +43,15 @@ def run(*arguments) -> int:
 
 
 # The job
+
+
+def test_text_with_missing_values_is_written_as_it_was_read(counts, tmp_path) -> None:
+    part = counts[:80].copy()
+    part.var["gene_ids"] = pd.array([f"ENSG{i}" for i in range(part.n_vars - 1)] + [None], dtype="string")
+    with ad.settings.override(allow_write_nullable_strings=True):
+        part.write_h5ad(tmp_path / "in.h5ad")
+    assert run("embed", tmp_path / "in.h5ad", tmp_path / "out.h5ad", *QUICK, "--quiet") == 0
+    assert ad.read_h5ad(tmp_path / "out.h5ad").var["gene_ids"].isna().sum() == 1
 
 
 def test_embed(file, tmp_path, capsys) -> None:
@@ -175,6 +185,13 @@ def test_files_that_are_not_there_or_no_h5ad(file, tmp_path, capsys) -> None:
         tenx.create_group("matrix")
     assert run("embed", tmp_path / "filtered.h5", out) == 2
     assert "scanpy.read_10x_h5" in one_line(capsys)
+    with h5py.File(tmp_path / "new.h5ad", "w") as newer:
+        newer.attrs.update({"encoding-type": "anndata", "encoding-version": "99.0"})
+    assert run("embed", tmp_path / "new.h5ad", out) == 2
+    assert "new.h5ad cannot be read as an .h5ad file" in one_line(capsys)
+    (tmp_path / "new.h5ad").rename(tmp_path / "both.h5mu")
+    assert run("embed", tmp_path / "both.h5mu", out) == 2
+    assert "mudata.read_h5mu" in one_line(capsys)
     assert run("demo", file, "--out", tmp_path / "text.h5ad") == 2
     assert "text.h5ad is a file; --out names the folder" in one_line(capsys)
     assert run("embed", file, tmp_path / "nowhere" / "out.h5ad") == 2

@@ -90,6 +90,13 @@ def test_without_library_sizes_it_says_so(deferred) -> None:
         embedding(deferred)
 
 
+def test_medians_of_samples_that_were_joined(deferred) -> None:
+    deferred.uns["clr_preprocess"]["target_sum"] = "median"
+    deferred.uns["clr_preprocess"].pop("library_size", None)  # as anndata.concat leaves out what differs
+    with pytest.raises(ValueError, match=r"uns\['clr_preprocess'\] .*median.*preprocessed apart.*all cells"):
+        embedding(deferred)
+
+
 @pytest.mark.parametrize("defer", [True, False])
 def test_values_normalised_anew_say_to_which_size(defer) -> None:
     adata = cells()

@@ -74,6 +74,26 @@ def test_shares_of_a_library_are_no_logarithms(target_sum) -> None:
     check(shares[:, :40])  # of which nothing can be told
 
 
+@pytest.mark.parametrize("kind", [np.array, sparse.csr_matrix])
+@pytest.mark.parametrize("largest", [None, 10.0])
+def test_scaled_values_are_no_logarithms(kind, largest) -> None:
+    values = np.log1p(normalized())
+    values = values / np.where(values.any(axis=0), values.std(axis=0, ddof=1), 1)
+    with pytest.raises(ValueError, match="adata.X .*standard deviation of 1: they were scaled"):
+        check(kind(np.minimum(values, largest or np.inf).astype(np.float32)))
+
+
+def test_square_roots_of_counts() -> None:
+    with pytest.raises(ValueError, match="adata.X holds square roots of whole numbers"):
+        check(sparse.csr_matrix(np.sqrt(COUNTS).astype(np.float32)))
+
+
+def test_corrected_counts_of_a_panel() -> None:
+    corrected = (np.maximum(COUNTS - 0.3, 0) * 29 / COUNTS.max()).astype(np.float32)
+    with pytest.raises(ValueError, match=r"adata.X holds values that are no logarithms.*add up to \S+e\+\d+ to"):
+        check(sparse.csr_matrix(corrected))
+
+
 def test_counts_of_one_library_size_are_normalised() -> None:
     check(logged(np.tile(COUNTS[:1], (9, 1))))
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scclr_ext._anndata import check_adata, names
 from scclr_ext._batches import no_groups
-from scclr_ext._categories import by_name, categories_of
+from scclr_ext._categories import by_name, categories_of, widened
 from scclr_ext._matrix import get_matrix
 from scclr_ext._warn import warn
 from scclr_ext.get._expression import in_raw, read_expression
@@ -48,7 +48,7 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
         if argument != "unit" and (none := no_groups(adata.obs[key])) is not None:  # a donor may be one row
             msg = f"adata.obs[{key!r}] (`{argument}`) holds {none}; give a column of groups of cells."
             raise ValueError(msg)
-    found = pd.DataFrame({argument: adata.obs[key].to_numpy() for argument, key in keys.items()})
+    found = pd.DataFrame({argument: widened(adata.obs[key]).to_numpy() for argument, key in keys.items()})
     known = found.notna().all(axis=1).to_numpy()
     if not known.any():
         msg = f"No cell has a label in {', '.join(f'adata.obs[{key!r}]' for key in keys.values())}; fill them in."

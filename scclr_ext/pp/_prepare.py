@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, check_whole, frame
 from scclr_ext._batches import batch_codes, batch_names
+from scclr_ext._feature_types import no_genes
 from scclr_ext._logarithms import check_alike, check_logarithms, normalized_apart, several_sizes, some_cells
 from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._settings import settings
@@ -105,7 +106,7 @@ def prepare(
         units = guess_units(values)
     check_not_scaled(units, where)
     logged = units == "log-normalized"
-    warnings: list[str] = []
+    warnings = [odd] if (odd := no_genes(adata)) is not None else []
     if units in {"linear", "log-normalized"}:
         cells = some_cells(matrix if values is None else values, where)
         check_alike(cells, where)

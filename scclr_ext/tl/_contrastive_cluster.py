@@ -172,10 +172,18 @@ def contrastive_cluster(
 
 
 def _warn_of_other_cells(adata: AnnData, use_rep: str) -> None:
-    record = adata.uns.get(_keys.uns_key_of(use_rep))
-    n_trained = int(record["params"].get("n_cells", adata.n_obs)) if is_record(record, EMBEDDING) else adata.n_obs
-    mapped = any(is_record(other, MAPPING) for other in adata.uns.values())
-    if n_trained < adata.n_obs and not mapped:
+    key = _keys.uns_key_of(use_rep)
+    record = adata.uns.get(key)
+    if not is_record(record, EMBEDDING):
+        return
+    n_trained = record["params"].get("n_cells")
+    mapped = any(is_record(it, MAPPING) and it["params"].get("obsm_key") == use_rep for it in adata.uns.values())
+    if n_trained is None:  # joined with what was the same in both kept
+        warn(
+            f"adata.uns[{key!r}] lacks the number of cells: it was put together from several records, of samples that "
+            "were embedded apart and joined, perhaps. Clusters are then those of the networks: embed all together."
+        )
+    elif n_trained < adata.n_obs and not mapped:
         warn(
             f"adata.obsm[{use_rep!r}] has {adata.n_obs} cells, and the network it is recorded with was trained on "
             f"{n_trained}. Unless the others were mapped onto it (scclr_ext.tl.map_query), they have coordinates of "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
-from scclr_ext._records import EMBEDDING, check_free, is_record
+from scclr_ext._records import EMBEDDING, MAPPING, check_free, is_record
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
 from scclr_ext._warn import warn
@@ -227,8 +227,15 @@ def contrastive_embed(
 
 
 def _check_no_other_embedding(adata: AnnData, keys: EmbeddingKeys) -> None:
-    """Refuse to part an embedding that is there from its record: neither would be true of the other."""
+    """Refuse to part an embedding or a mapping that is there from its record: neither would be true of the other."""
     for name, record in adata.uns.items():
+        if is_record(record, MAPPING) and record["params"].get("obsm_key") == keys.obsm in adata.obsm:
+            msg = (
+                f"adata.obsm[{keys.obsm!r}] is where these cells were mapped onto a reference (its record is "
+                f"adata.uns[{name!r}]), and would be written over; give another name as `key_added`, or remove the "
+                f"record first (del adata.uns[{name!r}])."
+            )
+            raise ValueError(msg)
         obsm_key = str(record["params"]["obsm_key"]) if is_record(record, EMBEDDING) else ""
         if obsm_key in adata.obsm and (name == keys.uns) != (obsm_key == keys.obsm):
             msg = (

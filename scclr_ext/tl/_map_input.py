@@ -129,7 +129,10 @@ def _too_few(adata: AnnData, genes: np.ndarray, n_shared: int, min_overlap: floa
         if adata.var[column].dtype.kind in "OUT" or str(adata.var[column].dtype) in {"category", "str", "string"}:
             n_there = len(wanted & set(adata.var[column].astype(str)))
             if n_there > max(2 * n_shared, min_overlap * len(genes)):
-                return f"{message} adata.var[{column!r}] has {n_there} of them: set adata.var_names to it."
+                return (
+                    f"{message} adata.var[{column!r}] has {n_there} of them: adata.var_names = "
+                    f"adata.var[{column!r}].astype(str).to_numpy(), then adata.var_names_make_unique()."
+                )
     many = max(2 * n_shared, _HINT * len(genes))
     lower = {gene.lower() for gene in wanted}
     if len(lower & {name.lower() for name in adata.var_names}) > many:

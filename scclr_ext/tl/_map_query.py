@@ -10,6 +10,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_whole
 from scclr_ext._batches import batch_codes
 from scclr_ext._docs import COPY, LAYER, doc_params
+from scclr_ext._feature_types import no_genes
 from scclr_ext._records import EMBEDDING, MAPPING, is_record
 from scclr_ext._settings import report
 from scclr_ext._stored import check_copy
@@ -176,6 +177,8 @@ def map_query(
     _check_no_own_embedding(adata, keys.obsm)
     cells = _reference_cells(model, reference, key, labels)
     batches = _query_batches(adata, batch_key, cells)
+    if (odd := no_genes(adata, "query")) is not None:
+        warn(odd)
     query = read_query(adata, model, layer=layer, min_overlap=min_overlap)
     if query.doubtful:
         warn(
@@ -206,6 +209,7 @@ def map_query(
         model,
         query,
         found,
+        obsm_key=keys.obsm,
         labels=cells.column if cells else "",
         layer=layer or "X",
         batch_key=batch_key or "",
@@ -265,7 +269,7 @@ def _reference_cells(model: Model, reference: Any, key: str, labels: str | None)
     if labels is not None and (cells is None or cells.column != labels):
         there = "no labelled cells" if cells is None else f"cells labelled by {cells.column!r}"
         msg = (
-            f"`labels={labels!r}` is not to be had: the model was saved with {there}. Save it again with "
+            f"`labels={labels!r}` is not available: the model was saved with {there}. Save it again with "
             f"scclr_ext.io.save(adata, folder, labels={labels!r}), or give the reference AnnData."
         )
         raise KeyError(msg)

@@ -106,7 +106,8 @@ def test_a_tiny_batch_of_the_reference_changes_little(query, counts) -> None:
     assert query.uns["clr_mapping"]["held_out"]["accuracy"] > 0.9
     assert query.obs["clr_confidence"].mean() > 0.8
     told.obs.loc[told.obs_names[0], "donor"] = None  # no batches any more: as without
-    map_query(query, told, labels="group", device="cpu")
+    with pytest.warns(UserWarning, match="cells of one batch"):
+        map_query(query, told, labels="group", device="cpu")
     assert query.uns["clr_mapping"]["held_out"]["accuracy"] > 0.9
 
 
@@ -700,3 +701,41 @@ def test_a_joint_graph(query, reference) -> None:
     graph = both.obsp["connectivities"]
     origin = (both.obs["origin"] == "query").to_numpy()
     assert graph[origin][:, ~origin].nnz > 0
+
+
+def test_an_embedding_is_not_put_where_a_mapping_is(query, reference) -> None:
+    map_query(query, reference, device="cpu")
+    clr.pp.contrastive_preprocess(query, n_top_genes=100)
+    with unchanged(query), pytest.raises(ValueError, match=r"mapped onto a reference.*uns\['clr_mapping'\].*key_added"):
+        clr.tl.contrastive_embed(query, n_steps=2, progress=False)
+    clr.tl.contrastive_embed(query, n_steps=2, progress=False, key_added="own")
+    del query.uns["clr_mapping"]
+    clr.tl.contrastive_embed(query, n_steps=2, progress=False)
+
+
+def test_which_cells_a_network_knows_is_told_of_what_was_joined(query, reference) -> None:
+    mapped = map_query(query, reference, device="cpu", copy=True)
+    both = ad.concat([reference, mapped], uns_merge="first")
+    clr.tl.contrastive_cluster(both, resolution=1)  # warnings are errors
+    both.uns["clr_mapping"]["params"]["obsm_key"] = "X_other"
+    with pytest.warns(UserWarning, match="trained on 140"):
+        clr.tl.contrastive_cluster(both, resolution=1)
+    apart = ad.concat([reference, train(query)], uns_merge="same")
+    with pytest.warns(UserWarning, match=r"uns\['clr'\] lacks the number of cells.*embedded apart"):
+        clr.tl.contrastive_cluster(apart, resolution=1)
+
+
+def test_antibodies_beside_the_genes_of_a_query(query, reference) -> None:
+    query.var["feature_types"] = ["Antibody Capture"] * 5 + ["Gene Expression"] * (query.n_vars - 5)
+    with pytest.warns(UserWarning, match=r"query.var\['feature_types'\] has 5 of 'Antibody Capture' beside"):
+        map_query(query, reference, device="cpu")
+
+
+def test_names_that_the_message_gives_can_be_written(query, reference, tmp_path) -> None:
+    query.var["symbol"] = pd.Categorical(query.var_names)
+    query.var_names = [f"ENSG{i}" for i in range(query.n_vars)]
+    with pytest.raises(ValueError, match=r"adata.var_names = adata.var\['symbol'\].astype\(str\).to_numpy\(\)"):
+        map_query(query, reference)
+    query.var_names = query.var["symbol"].astype(str).to_numpy()
+    map_query(query, reference, device="cpu")
+    query.write_h5ad(tmp_path / "query.h5ad")
