@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import eigh
 from sklearn.decomposition import PCA
 
@@ -12,7 +13,7 @@ from scclr_ext.engine.moments import block_rows, gene_moments
 from scclr_ext.engine.signal import signal_shares
 
 if TYPE_CHECKING:
-    from scipy import sparse
+    from numpy.typing import NDArray
 
 _COMPONENTS = 50
 _CLIP = 10.0
@@ -27,7 +28,7 @@ class Components(NamedTuple):
     rep: np.ndarray
     axes: np.ndarray
     weights: np.ndarray
-    """Of each, ``(components,)``: with it the scores have the variance of their signal. All one where none is seen."""
+    """Of each, ``(components,)``: with it the scores have the variance of their signal. 0 where there is none."""
 
 
 def principal_components(
@@ -46,7 +47,7 @@ def principal_components(
     rep: np.ndarray = np.zeros((n_cells, 1), dtype=np.float32)
     axes: np.ndarray = np.zeros((1, n_genes), dtype=np.float32)
     if n_components < 1 or not std.any():  # all cells are alike
-        return Components(rep, axes, np.ones(1, dtype=np.float32))
+        return Components(rep, axes, np.zeros(1, dtype=np.float32))
     centre, sd = gene_moments(scaled)
     if n_genes <= min(_MOST_GENES, n_cells / _CELLS_PER_GENE):
         axes = _axes_of_many(scaled, centre, n_components)
@@ -57,9 +58,19 @@ def principal_components(
         pca = PCA(n_components, svd_solver="arpack", random_state=random_state)
         rep, axes = pca.fit_transform(scaled), pca.components_
     gene_variances = sd.astype(np.float64) ** 2 * (1 - 1 / n_cells)  # over n, as the scores' are
-    shares = signal_shares(rep.var(axis=0, dtype=np.float64), axes, gene_variances, n_cells)
-    weights = np.sqrt(shares) if shares.any() else np.ones_like(shares)
-    return Components(*(values.astype(np.float32) for values in (rep, axes, weights)))
+    shares = signal_shares(rep.var(axis=0, dtype=np.float64), axes, gene_variances, _distances(scaled, centre))
+    return Components(*(values.astype(np.float32) for values in (rep, axes, np.sqrt(shares))))
+
+
+def _distances(scaled: np.ndarray | sparse.csr_matrix | sparse.csr_array, centre: np.ndarray) -> NDArray[np.float64]:
+    """Squared distance of each cell from the mean, without a dense copy of all."""
+    if isinstance(scaled, np.ndarray):
+        squares = np.einsum("ij,ij->i", scaled, scaled, dtype=np.float64)
+    else:
+        data = scaled.data.astype(np.float64) ** 2
+        squares = sparse.csr_array((data, scaled.indices, scaled.indptr), shape=scaled.shape).sum(axis=1)
+    middle = centre.astype(np.float64)
+    return np.maximum(squares - 2 * (scaled @ middle) + middle @ middle, 0)
 
 
 def _axes_of_many(

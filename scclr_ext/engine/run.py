@@ -111,17 +111,19 @@ def run(
     if wants_components and shown.matrix is not None:
         rep, axes, weights = principal_components(shown.matrix, data.mean, data.std, random_state)
         k = few_neighbors(config.n_neighbors, len(rep))
-        if shown.batches is not None:
+        directions = None
+        # Amid nothing but noise, cells near each other have nothing in common, and are not to be drawn together.
+        if shown.batches is not None and weights.any():
             neighbors, turn = partners(rep, weights, shown.batches, k, random_state)
             axes = directions = (turn.T @ axes).astype(np.float32)
-        else:
+        elif weights.any():
             directions = weights[:, None] * axes
             if probability > 0:
                 neighbors = nearest_neighbors(rep * weights if config.signal_neighbors else rep, k, random_state)
         if len(axes):
             # The networks may be given values as they are; a component of the standardised ones is one of theirs too.
             unit = np.float32(1) if config.scale else np.where(data.std > 0, data.std, 1).astype(np.float32)
-            data = data._replace(components=axes / unit, directions=directions / unit)
+            data = data._replace(components=axes / unit, directions=None if directions is None else directions / unit)
 
     checkpoints = None
     if checkpoint_dir is not None:

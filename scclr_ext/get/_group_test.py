@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _FEWEST = 2
 _ARRANGEMENTS = 20_000
-"""Of the values over two groups: up to so many are gone through one by one."""
+"""Of the values over the groups: up to so many are gone through one by one."""
+_DIGITS = 12
+"""Shares of cells that are as far apart must be ties, whatever rounding makes of them."""
 
 
 class Comparison(NamedTuple):
@@ -92,7 +94,7 @@ def tabulate(comparisons: Iterable[tuple[dict[str, object], Comparison]]) -> pd.
 
 def _compare(values: pd.DataFrame, *, paired: bool) -> Comparison:
     values = values[values.notna().all(axis=1)] if paired else values[values.notna().any(axis=1)]
-    samples = [values[group].dropna().to_numpy(dtype=float) for group in values]
+    samples = [values[group].dropna().to_numpy(dtype=float).round(_DIGITS) for group in values]
     test = ("Wilcoxon" if len(samples) == 2 else "Friedman") if paired else _unpaired_name(len(samples))
     statistic, p_value = np.nan, np.nan
     if min(map(len, samples)) >= _FEWEST:
@@ -118,8 +120,36 @@ def _run(test: str, samples: list[np.ndarray]) -> tuple[float, float]:
     if test == "Mann-Whitney":
         return tuple(stats.mannwhitneyu(*samples, alternative="two-sided", method=_exactly(flat, len(samples[0]))))
     if test == "Wilcoxon":
-        return tuple(stats.wilcoxon(*samples, method=_exactly_paired(samples[0] - samples[1])))
-    return tuple((stats.kruskal if test == "Kruskal-Wallis" else stats.friedmanchisquare)(*samples))
+        differences = (samples[0] - samples[1]).round(_DIGITS)
+        return tuple(stats.wilcoxon(differences, method=_exactly_paired(differences)))
+    paired = test == "Friedman"
+    statistic, p_value = (stats.friedmanchisquare if paired else stats.kruskal)(*samples)
+    sizes = [len(sample) for sample in samples]
+    if (math.factorial(len(samples)) ** sizes[0] if paired else _partitions(sizes)) <= _ARRANGEMENTS:
+        p_value = _exact_of_several(samples, paired=paired)
+    return statistic, p_value
+
+
+def _partitions(sizes: list[int]) -> int:
+    """Count the ways to part values into groups of these sizes."""
+    return math.prod(math.comb(sum(sizes[: i + 1]), size) for i, size in enumerate(sizes))
+
+
+def _exact_of_several(samples: list[np.ndarray], *, paired: bool) -> float:
+    """Go through all arrangements of the ranks; SciPy's own two tests have the chi-squared curve only."""
+    if paired:
+        ranks = list(stats.rankdata(samples, axis=0))
+    else:
+        ranks = np.split(stats.rankdata(np.concatenate(samples)), np.cumsum([len(sample) for sample in samples])[:-1])
+
+    def spread(*groups: np.ndarray, axis: int) -> np.ndarray:  # rises and falls with either statistic
+        return sum(group.sum(axis=axis) ** 2 / group.shape[axis] for group in groups)
+
+    kind = "samples" if paired else "independent"
+    found = stats.permutation_test(
+        ranks, spread, permutation_type=kind, alternative="greater", n_resamples=_ARRANGEMENTS, vectorized=True
+    )
+    return float(found.pvalue)
 
 
 def _exactly(values: np.ndarray, n_first: int) -> stats.PermutationMethod | str:

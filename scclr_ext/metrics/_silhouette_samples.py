@@ -92,6 +92,8 @@ def silhouette_samples(
 
 
 def _widths(matrix: np.ndarray, codes: np.ndarray, metric: str) -> np.ndarray:
+    if metric == "euclidean":  # far from the origin distances would be rounding
+        matrix = matrix - matrix.mean(axis=0)
     try:
         return np.asarray(sklearn_silhouette_samples(matrix, codes, metric=metric), dtype=np.float64)
     except ValueError as error:  # everything else was looked at before

@@ -59,17 +59,17 @@ class Criteria:
         sizes = np.bincount(labels, minlength=k)
         centroids = np.asarray(member.T @ self._rep) / sizes[:, None]
         depth = self._depth(labels, centroids, edges, sizes)
-        known = ~np.isnan(depth)
-        order = np.argsort(depth[known])
-        share = sizes[known][order] / max(1, sizes[known].sum())
-        depth = depth[known][order]
+        # Clusters too small to tell speak for nothing: shreds of a population would else be judged by the others.
+        depth = np.nan_to_num(depth, nan=0.0)
+        order = np.argsort(depth, kind="stable")
+        share, depth = sizes[order] / n, depth[order]
         some = labels[self._sample]
         curves = 1 < len(np.unique(some)) < len(some)
         return {
             "n_clusters": k,
             "modularity": float(np.trace(edges) / max(edges.sum(), 1e-12) - degree @ degree),
-            "separation": float(share @ depth) if known.any() else 0.0,
-            "separation_q10": float(depth[np.searchsorted(np.cumsum(share), _WORST_CELLS)]) if known.any() else 0.0,
+            "separation": float(share @ depth),
+            "separation_q10": float(depth[np.searchsorted(np.cumsum(share), _WORST_CELLS)]),
             "calinski_harabasz": calinski_harabasz(self._rep[self._sample], some) if curves else np.nan,
             "silhouette": silhouette(self._apart, some, metric="precomputed") if curves else np.nan,
         }

@@ -16,7 +16,7 @@ _HELD_OUT = 10_000
 """Reference cells that are held out: more change nothing."""
 _VOTERS = 100_000
 """Query cells that are labelled at a time."""
-_SMOOTHING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_SMOOTHING = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 _SHARPNESS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 
 

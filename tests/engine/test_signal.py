@@ -8,11 +8,11 @@ import pytest
 from scclr_ext.engine.signal import noise_edge, share_above, signal_shares
 
 
-def components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def components(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """What `signal_shares` takes."""
     values = values - values.mean(axis=0)
     _, s, v = np.linalg.svd(values, full_matrices=False)
-    return s[:50] ** 2 / len(values), v[:50], values.var(axis=0), len(values)
+    return s[:50] ** 2 / len(values), v[:50], values.var(axis=0), (values**2).sum(axis=1)
 
 
 @pytest.mark.parametrize(("n_cells", "n_genes"), [(1000, 100), (300, 300), (100, 2000)])
@@ -102,12 +102,39 @@ def test_very_few_cells() -> None:
         values = np.random.default_rng(0).normal(size=(n_cells, 8))
         values -= values.mean(axis=0)
         _, s, v = np.linalg.svd(values, full_matrices=False)
-        found = signal_shares(s[:-1] ** 2 / n_cells, v[:-1], values.var(axis=0), n_cells)
+        found = signal_shares(s[:-1] ** 2 / n_cells, v[:-1], values.var(axis=0), (values**2).sum(axis=1))
         assert found.shape == (n_cells - 1,)
         assert ((found >= 0) & (found <= 1)).all()
-    assert signal_shares(np.zeros(3), np.eye(3), np.zeros(3), 10).tolist() == [0, 0, 0]
+    assert signal_shares(np.zeros(3), np.eye(3), np.zeros(3), np.zeros(10)).tolist() == [0, 0, 0]
 
 
 def test_no_noise_at_all() -> None:
-    axis = np.full((1, 4), 0.5)
-    assert signal_shares(np.array([4.0]), axis, np.ones(4), 50)[0] == pytest.approx(1, abs=1e-6)
+    axis, scores = np.full((1, 4), 0.5), np.random.default_rng(0).normal(size=50)
+    scores *= 2 / scores.std()
+    shares = signal_shares(np.array([4.0]), axis, np.ones(4), scores**2)
+    assert shares[0] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(("n_cells", "n_genes"), [(1500, 600), (400, 1600)])
+@pytest.mark.parametrize("spread", [0.1, 0.3])
+def test_edge_of_unlike_cells_against_simulated_noise(n_cells, n_genes, spread) -> None:
+    rng = np.random.default_rng(5)
+    of_genes = rng.gamma(3.0, 1 / 3, n_genes)
+    of_cells = rng.lognormal(0, 2 * spread, n_cells)
+    noise = rng.normal(size=(n_cells, n_genes)) * np.sqrt(of_genes) * np.sqrt(of_cells)[:, None]
+    largest = np.linalg.norm(noise, 2) ** 2 / n_cells
+    found = noise_edge(of_genes * of_cells.mean(), n_cells, 7 * of_cells)
+    assert found == pytest.approx(largest, rel=0.08)
+    assert noise_edge(of_genes * of_cells.mean(), n_cells) < found
+    assert noise_edge(of_genes, n_cells, np.ones(n_cells)) == pytest.approx(noise_edge(of_genes, n_cells), rel=1e-6)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1, 0.2])
+def test_noise_that_differs_between_cells_is_no_signal(spread) -> None:
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=(600, 1500)) * rng.lognormal(0, spread, 600)[:, None]
+    assert not signal_shares(*components(values)).any()
+    types = np.sign(rng.normal(size=(600, 1))) * rng.normal(size=1500) * 0.5
+    assert signal_shares(*components(values + types))[0] > 0.7
+    values[0] *= 10
+    assert signal_shares(*components(values + types))[0] > 0.7, "an odd cell makes noise of nothing else"

@@ -126,6 +126,48 @@ def by_counting(first: pd.Series, second: pd.Series) -> float:
     return min(1.0, 2 * min((sums <= found + 1e-9).mean(), (sums >= found - 1e-9).mean()))
 
 
+@pytest.mark.parametrize("sizes", [(2, 2, 2), (2, 2, 3), (3, 3, 2), (2, 2, 2, 2)])
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_handful_of_donors_in_several_groups_is_counted_out(sizes, tied) -> None:
+    values = np.random.default_rng(sum(sizes)).normal(size=sum(sizes)).round(0 if tied else 9)
+    columns = np.split(values, np.cumsum(sizes)[:-1])
+    table = pd.DataFrame({f"g{i}": pd.Series(column) for i, column in enumerate(columns)})
+    table = pd.concat([table[[g]].set_axis([f"{g}-{i}" for i in range(len(table))]) for g in table]).dropna(how="all")
+    (found,) = compare_groups(table, reference=None, paired=False)
+    observed = stats.kruskal(*columns)[0]
+    order = itertools.permutations(range(len(values))) if len(values) < 8 else []
+    draws = [np.split(values[list(o)], np.cumsum(sizes)[:-1]) for o in order]
+    if draws:
+        expected = np.mean([stats.kruskal(*draw)[0] >= observed - 1e-9 for draw in draws])
+        assert found.p_value == pytest.approx(expected)
+    assert found.statistic == pytest.approx(observed)
+
+
+@pytest.mark.parametrize(("n_donors", "seed"), [(3, 0), (4, 1), (4, 2)])
+def test_a_handful_of_donors_in_every_group_is_counted_out(n_donors, seed) -> None:
+    values = np.random.default_rng(seed).normal(size=(n_donors, 3))
+    (found,) = compare_groups(pd.DataFrame(values, columns=list("abc")), reference=None, paired=True)
+    rows = [list(itertools.permutations(row)) for row in values]
+    observed = stats.friedmanchisquare(*values.T)[0]
+    drawn = [stats.friedmanchisquare(*np.array(draw).T)[0] for draw in itertools.product(*rows)]
+    assert found.p_value == pytest.approx(np.mean([statistic >= observed - 1e-9 for statistic in drawn]))
+    assert found.statistic == pytest.approx(observed)
+
+
+def test_the_curve_would_promise_too_much() -> None:
+    rows = [[1.0, 2.0, 3.0]] * 2 + [[2.0, 1.0, 3.0]] * 2
+    (found,) = compare_groups(pd.DataFrame(rows, columns=list("abc")), reference=None, paired=True)
+    assert stats.friedmanchisquare(*np.transpose(rows)).pvalue < 0.05 < found.p_value
+
+
+def test_ties_are_not_decided_by_rounding() -> None:
+    tenths = pd.DataFrame({"a": [0.3, 0.7, 0.9, 0.1, 0.6, 0.4], "b": [0.2, 0.6, 0.7, 0.2, 0.5, 0.5]})
+    (as_shares,), (as_counts,) = (
+        compare_groups(table, reference=None, paired=True) for table in (tenths, (10 * tenths).round())
+    )
+    assert as_shares.p_value == as_counts.p_value
+
+
 def test_each_group_against_a_reference() -> None:
     adata = study()
     table = clr.get.composition_test(adata, "type", "condition", unit="donor", reference="well")

@@ -122,8 +122,8 @@ def test_separations_by_hand(monkeypatch) -> None:
 
     monkeypatch.setattr("scclr_ext.tl._criteria.separation", given)
     row = choose_partition(rep, knn(rep), [truth]).table.iloc[0]
-    # Each counts with its shallowest valley; the cluster of two cells is too small to tell.
-    assert row["separation"] == pytest.approx((40 * 0.9 + 30 * 0.6 + 20 * 0.2 + 8 * 0.2) / 98)
+    # Each counts with its shallowest valley; the cluster of two cells is too small to tell, and speaks for nothing.
+    assert row["separation"] == pytest.approx((40 * 0.9 + 30 * 0.6 + 20 * 0.2 + 8 * 0.2) / 100)
     assert row["separation_q10"] == 0.2
     assert set(valleys) <= set(asked)
     assert not any(4 in cells for cells in asked)
@@ -354,17 +354,28 @@ def test_the_order_of_the_candidates_does_not_matter() -> None:
 # The odd ones
 
 
-def test_tiny_clusters_neither_count_nor_hurt() -> None:
+def test_a_few_tiny_clusters_hardly_hurt() -> None:
     rep, truth = blobs([60, 60])
     some = truth.copy()
     some[:3], some[3] = 2, 3  # three cells, and one alone, in the midst of the others
     choice = choose_partition(rep, knn(rep), [some])
     assert choice.n_clusters == 4
-    assert choice.table["separation"][0] > 0.99
+    assert choice.table["separation"][0] == pytest.approx(116 / 120, abs=0.01)
+    assert choice.table["separation_q10"][0] > 0.99
     only = choose_partition(rep, knn(rep), [np.arange(120), np.arange(120) // 3])
     assert only.index == -1
     assert only.table["separation"].tolist() == [0, 0]
     assert np.isfinite(only.table["modularity"]).all()
+
+
+def test_shreds_are_not_judged_by_the_few_that_are_large_enough() -> None:
+    # A population in shreds of four cells, and two clusters far out.
+    rep, truth = blobs([60, 8, 8])
+    shreds = np.where(truth == 0, np.arange(76) // 4 + 3, truth)
+    shreds = np.unique(shreds, return_inverse=True)[1]
+    choice = choose_partition(rep, knn(rep), [shreds])
+    assert choice.table["separation"][0] < 0.3
+    assert choice.index == -1
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import runpy
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import anndata as ad
@@ -15,6 +16,7 @@ import pytest
 import scanpy as sc
 from scipy import sparse
 
+import scclr_ext as clr
 from scclr_ext.metrics import adjusted_rand_index
 from scclr_ext.tl import contrastive_cluster
 from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS
@@ -201,6 +203,17 @@ def test_one_population_is_one_cluster(method, dims) -> None:
     assert (record["params"]["n_clusters"], record["choice"]["index"]) == (1, -1)
 
 
+@pytest.mark.parametrize("batch_key", [None, "lane"])
+def test_one_population_stays_one_cluster_through_a_training(batch_key) -> None:
+    # Neighbours among nothing but noise had been drawn together: 7 clusters.
+    adata = clr.datasets.simulate_cells(150, 2000, random_state=11)
+    adata.obs["lane"] = ["a", "b"] * 75
+    clr.pp.contrastive_preprocess(adata, "scclr")
+    clr.tl.contrastive_embed(adata, "scclr", batch_key=batch_key, device="cpu", progress=False)
+    contrastive_cluster(adata)
+    assert adata.obs["clr_clusters"].nunique() == 1
+
+
 def test_an_earlier_choice_does_not_outlive_a_given_number(blobs) -> None:
     contrastive_cluster(blobs)
     assert "choice" in blobs.uns["clr_clusters"]
@@ -301,7 +314,8 @@ def test_batches_are_no_clusters_where_they_are_named(batches, kind) -> None:
 
 def told(adata: ad.AnnData, key: str, obsm_key: str, batch_key: str) -> None:
     """Leave the record of an embedding that was told of batches."""
-    adata.uns[key] = {"history": {"loss": np.zeros(1)}, "params": {"obsm_key": obsm_key, "batch_key": batch_key}}
+    params = {"obsm_key": obsm_key, "batch_key": batch_key, "n_cells": adata.n_obs}
+    adata.uns[key] = {"history": {"loss": np.zeros(1)}, "params": params}
 
 
 def test_batches_that_the_embedding_was_told_of_are_no_clusters(batches) -> None:
@@ -330,7 +344,8 @@ def test_another_embedding_has_a_record_of_its_own(batches) -> None:
 @pytest.mark.parametrize("batch_key", ["", "donor"], ids=["none", "gone"])
 def test_an_embedding_whose_batches_are_not_there(batches, batch_key) -> None:
     told(batches, "clr", "X_clr", batch_key)
-    contrastive_cluster(batches)
+    with pytest.warns(UserWarning, match=r"obs\['donor'\]") if batch_key else nullcontext():
+        contrastive_cluster(batches)
     assert batches.obs["clr_clusters"].nunique() == 4
 
 
@@ -340,7 +355,8 @@ def test_batches_that_are_none_any_more(batches, problem, how) -> None:
     told(batches, "clr", "X_clr", "batch")
     names = batches.obs["batch"].astype(object).where(np.arange(220) > 0, np.nan)
     batches.obs["batch"] = names if problem == "missing" else [f"b{i}" for i in range(220)]
-    contrastive_cluster(batches, **how)
+    with nullcontext() if how else pytest.warns(UserWarning, match="cells of one batch"):
+        contrastive_cluster(batches, **how)
     assert "batch_key" not in batches.uns["clr_clusters"]["params"]
 
 
@@ -608,5 +624,9 @@ def test_cells_of_other_networks_are_told_of(blobs) -> None:
     params["n_cells"] -= 1
     with pytest.warns(UserWarning, match="embed all cells together"):
         contrastive_cluster(blobs, n_clusters=3)
-    blobs.uns["clr_mapping"] = {"missing_genes": np.array([]), "params": {}}  # the others were mapped
+    mapping = {"missing_genes": np.array([]), "params": {"obsm_key": "X_other"}}
+    blobs.uns["clr_mapping"] = mapping
+    with pytest.warns(UserWarning, match="embed all cells together"):
+        contrastive_cluster(blobs, n_clusters=3)
+    mapping["params"]["obsm_key"] = "X_clr"  # the others were mapped
     contrastive_cluster(blobs, n_clusters=3)
