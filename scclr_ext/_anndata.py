@@ -1,8 +1,8 @@
-"""Small things that `pp` and `tl` both do with an AnnData: look up, check, write."""
+"""Small things that many functions do with an AnnData: look up, check, write."""
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -33,6 +33,24 @@ def frame(table: Any) -> pd.DataFrame:
     return table if isinstance(table, pd.DataFrame) else table.to_memory()
 
 
+def check_column(adata: AnnData, key: object, argument: str, *, whose: str = "adata.", hint: str = "") -> None:
+    """Refuse what names no column of `obs`; `whose` and `hint` go into the message.
+
+    Raises
+    ------
+    TypeError
+        Where it is no name.
+    KeyError
+        Where there is no such column.
+    """
+    if not isinstance(key, str):
+        msg = f"`{argument}` must be the name of one column of {whose}obs; found {key!r}."
+        raise TypeError(msg)
+    if key not in adata.obs:
+        msg = f"`{argument}={key!r}` is not a column of {whose}obs; found {names(adata.obs)}.{hint}"
+        raise KeyError(msg)
+
+
 def as_actual(adata: AnnData) -> None:
     """Turn a view into data of its own before it is written to, as scanpy's functions do."""
     if adata.is_view:
@@ -49,7 +67,7 @@ def check_unique(adata: AnnData) -> None:
     """
     if not adata.var_names.is_unique:
         twice = adata.var_names[adata.var_names.duplicated()][0]
-        msg = f"adata.var_names has duplicates ({twice!r} for one); call adata.var_names_make_unique() first."
+        msg = f"adata.var_names has duplicates ({twice!r}, for example); call adata.var_names_make_unique() first."
         raise ValueError(msg)
 
 
@@ -76,7 +94,7 @@ def check_random_state(random_state: int) -> int:
     ValueError
         Where it is no whole number of 32 bits.
     """
-    if not isinstance(random_state, Integral) or not 0 <= random_state < 2**32:
+    if not is_whole(random_state) or not 0 <= random_state < 2**32:
         msg = f"`random_state` must be a whole number from 0 to 2**32 - 1; found {random_state!r}."
         raise ValueError(msg)
     return int(random_state)
@@ -98,6 +116,20 @@ def check_whole(least: int, **options: Any) -> None:
     for name, value in options.items():
         if not is_whole(value) or value < least:
             msg = f"`{name}` must be a whole number of at least {least}; found {value!r}."
+            raise ValueError(msg)
+
+
+def check_share(**options: Any) -> None:
+    """Refuse options that are no numbers from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        Where one is not.
+    """
+    for name, value in options.items():
+        if not isinstance(value, Real) or not 0 <= float(value) <= 1:
+            msg = f"`{name}` must be between 0 and 1; found {value!r}."
             raise ValueError(msg)
 
 

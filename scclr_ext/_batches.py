@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import names
+from scclr_ext._anndata import check_column
 from scclr_ext._records import EMBEDDING, is_record
 from scclr_ext._warn import warn
 
@@ -35,12 +35,10 @@ def batch_codes(adata: AnnData, batch_key: str) -> NDArray[np.int64]:
     if not isinstance(batch_key, str):
         msg = (
             f"`batch_key` must be the name of one column of adata.obs; found {batch_key!r}. Make one column of several "
-            "first, for one: adata.obs['batch'] = adata.obs['a'].astype(str) + adata.obs['b'].astype(str)."
+            "first, for example: adata.obs['batch'] = adata.obs['a'].astype(str) + adata.obs['b'].astype(str)."
         )
         raise TypeError(msg)
-    if batch_key not in adata.obs:
-        msg = f"`batch_key={batch_key!r}` is not a column of adata.obs; found {names(adata.obs)}."
-        raise KeyError(msg)
+    check_column(adata, batch_key, "batch_key")
     column = _column(adata, batch_key)
     missing = int(column.isna().sum())
     if missing:

@@ -1,4 +1,4 @@
-"""Every key this package ever writes to, or reads from, an AnnData."""
+"""The keys that this package writes to an AnnData unless it is told other ones."""
 
 from __future__ import annotations
 

@@ -41,9 +41,9 @@ class Settings:
         Raises
         ------
         AttributeError
-            For a name that is none of the settings.
+            For a name that is not a setting.
         ValueError
-            For a value that is none.
+            For a value that the setting cannot have.
         """
         known = self.__dataclass_fields__
         if name not in known:

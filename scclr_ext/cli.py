@@ -160,7 +160,7 @@ def _nullable_strings() -> Iterator[None]:
 
 def _check_output(path: Path) -> None:
     if path.is_dir():
-        msg = f"{path} is a folder; name the .h5ad file to write, for one {path / 'embedded.h5ad'}."
+        msg = f"{path} is a folder; name the .h5ad file to write, for example {path / 'embedded.h5ad'}."
         raise IsADirectoryError(msg)
     if path.suffix != ".h5ad":
         msg = f"{path} would be an .h5ad file with another name; give one that ends in .h5ad."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from contextlib import contextmanager, nullcontext
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import torch
@@ -97,8 +98,8 @@ def training(precision: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and value >= 1
+def _is_count(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1
 
 
 def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -> Fabric:
@@ -109,7 +110,7 @@ def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -
     ValueError
         Where several processes are asked for in a notebook, or the numbers make no sense.
     """
-    if not all(map(_is_number, (devices, num_nodes))):
+    if not all(map(_is_count, (devices, num_nodes))):
         msg = f"`devices` and `num_nodes` must be whole numbers of at least 1; found {devices!r} and {num_nodes!r}."
         raise ValueError(msg)
     if devices * num_nodes == 1:

@@ -83,7 +83,7 @@ def from_first(make: Callable[[], T], fabric: Fabric) -> T:
 
 
 def gather_rows(rows: Tensor, n_rows: int, fabric: Fabric) -> Tensor:
-    """Join the parts of a table of `n_rows` rows that was split with `numpy.array_split`; the same in every process."""
+    """Join the parts of a table of `n_rows` rows that `Tensor.tensor_split` made; the same in every process."""
     if fabric.world_size == 1:
         return rows
     longest = -(-n_rows // fabric.world_size)

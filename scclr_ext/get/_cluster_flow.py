@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scclr_ext._anndata import check_adata, names
+from scclr_ext._anndata import check_adata, check_column
 from scclr_ext._categories import categories_of
 
 if TYPE_CHECKING:
@@ -61,12 +61,7 @@ def cluster_flow(adata: AnnData, left: str, right: str) -> pd.DataFrame:
     """
     check_adata(adata)
     for side, key in (("left", left), ("right", right)):
-        if not isinstance(key, str):
-            msg = f"`{side}={key!r}` is a {type(key).__name__}; give the name of one column of adata.obs."
-            raise TypeError(msg)
-        if key not in adata.obs:
-            msg = f"`{side}={key!r}` is not a column of adata.obs; found {names(adata.obs)}."
-            raise KeyError(msg)
+        check_column(adata, key, side)
     both = adata.obs[left].notna().to_numpy() & adata.obs[right].notna().to_numpy()
     if not both.any():
         msg = f"No cell has a label in both adata.obs[{left!r}] and adata.obs[{right!r}]; fill in what is missing."

@@ -50,6 +50,11 @@ def composition(adata: AnnData, key: str, groupby: str, *, unit: str | None = No
     ValueError
         If no cell has all labels.
 
+    Warns
+    -----
+    UserWarning
+        If all cells of a group lack a label in another column.
+
     See Also
     --------
     scclr_ext.get.composition_test : do the shares differ between the groups?

@@ -70,7 +70,8 @@ def composition_test(
     Warns
     -----
     UserWarning
-        Where some units, not all, are in several groups, and `paired` is not given.
+        Where some units, not all, are in several groups, and `paired` is not given; or all cells of a group lack a
+        label in another column.
 
     Notes
     -----

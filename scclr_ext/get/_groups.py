@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import check_adata, names
+from scclr_ext._anndata import check_adata, check_column, names
 from scclr_ext._batches import no_groups
 from scclr_ext._categories import by_name, categories_of, widened
 from scclr_ext._matrix import get_matrix
@@ -33,7 +33,7 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
     Raises
     ------
     TypeError
-        If `adata` is no AnnData.
+        If `adata` is no AnnData, or a column is not named.
     KeyError
         If a column is missing.
     ValueError
@@ -42,9 +42,7 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
     check_adata(adata)
     keys = {argument: key for argument, key in columns.items() if key is not None}
     for argument, key in keys.items():
-        if key not in adata.obs:
-            msg = f"`{argument}={key!r}` is not a column of adata.obs; found {names(adata.obs)}."
-            raise KeyError(msg)
+        check_column(adata, key, argument)
         if argument != "unit" and (none := no_groups(adata.obs[key])) is not None:  # a donor may be one row
             msg = f"adata.obs[{key!r}] (`{argument}`) holds {none}; give a column of groups of cells."
             raise ValueError(msg)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from natsort import natsorted
 
-from scclr_ext._anndata import check_adata, names
+from scclr_ext._anndata import check_adata, check_column
 from scclr_ext._categories import categories_of
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext._warn import warn
@@ -83,10 +83,8 @@ def pseudotime_order(adata: AnnData, stage: str, *, key: str = PSEUDOTIME_OBS) -
     """
     check_adata(adata)
     for argument, column in (("stage", stage), ("key", key)):
-        if column not in adata.obs:
-            hint = " Run scclr_ext.tl.contrastive_pseudotime(adata, root=...) first." if argument == "key" else ""
-            msg = f"`{argument}={column!r}` is not a column of adata.obs; found {names(adata.obs)}.{hint}"
-            raise KeyError(msg)
+        hint = " Run scclr_ext.tl.contrastive_pseudotime(adata, root=...) first." if argument == "key" else ""
+        check_column(adata, column, argument, hint=hint)
     if not pd.api.types.is_numeric_dtype(adata.obs[key]):
         msg = f"`key={key!r}` is a column of adata.obs that is not numeric ({adata.obs[key].dtype})."
         raise TypeError(msg)

@@ -61,6 +61,11 @@ def scores_by_group(
     ValueError
         If no cell has all labels and a value, or no score is named.
 
+    Warns
+    -----
+    UserWarning
+        If all cells of a group lack a label in another column.
+
     See Also
     --------
     scclr_ext.get.scores_by_group_test : does the score differ between the groups?

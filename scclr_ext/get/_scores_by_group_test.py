@@ -76,7 +76,8 @@ def scores_by_group_test(
     Warns
     -----
     UserWarning
-        Where some units, not all, are in several groups, and `paired` is not given.
+        Where some units, not all, are in several groups, and `paired` is not given; or all cells of a group lack a
+        label in another column.
 
     Notes
     -----

@@ -59,7 +59,7 @@ def from_model(model: Model) -> dict[str, Any]:
 
 def library_share(preprocess: Mapping[str, Any]) -> Any:
     """Return the share of a cell's library in the model's genes, mean of the reference; 0 where it is not known."""
-    return preprocess.get("library_share", 0.0)  # models of before it was kept lack it
+    return preprocess.get("library_share", 0.0)  # older models lack it
 
 
 class Description:

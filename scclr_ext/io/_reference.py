@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import get_rep, names
+from scclr_ext._anndata import check_column, get_rep
 from scclr_ext._batches import batch_codes, no_groups, recorded_batch_key
 from scclr_ext._categories import by_name, categories_of
 from scclr_ext.io._model import Reference
@@ -41,9 +41,7 @@ def reference_of(adata: AnnData, key: str, labels: str | None, model: Model) -> 
     batches = np.zeros(len(rep)) if batch_key is None else batch_codes(adata, batch_key)
     codes, categories = np.full(len(rep), -1, dtype=np.int32), []
     if labels is not None:
-        if labels not in adata.obs:
-            msg = f"`labels={labels!r}` is not a column of the reference's obs; found {names(adata.obs)}."
-            raise KeyError(msg)
+        check_column(adata, labels, "labels", whose="the reference's ")
         column = by_name(categories_of(adata.obs[labels]))
         if not len(column.categories):
             msg = f"obs[{labels!r}] of the reference gives no cell a label."

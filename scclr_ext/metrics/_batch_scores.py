@@ -94,7 +94,7 @@ def batch_scores(
     ------
     ValueError
         If neither `clusters` nor `representation` is given, if lengths differ, if there is only one batch, or, for
-        the silhouettes, if there is only one cell type or `metric` or `random_state` is none.
+        the silhouettes, if there is only one cell type or `metric` or `random_state` is invalid.
     TypeError
         If the representation is sparse or not numeric.
 

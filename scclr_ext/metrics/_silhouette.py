@@ -44,7 +44,7 @@ def silhouette(
     ------
     ValueError
         If there are not at least 2 and at most n_cells - 1 clusters, if lengths differ, if the representation is not
-        a finite matrix, or for a `metric` or `random_state` that is none.
+        a finite matrix, or for an invalid `metric` or `random_state`.
     TypeError
         If the representation is sparse or not numeric, or `sample_size` is not a whole number.
 

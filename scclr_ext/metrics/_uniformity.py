@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scclr_ext._anndata import check_random_state
 from scclr_ext.metrics._checks import as_representation, check_sample_size
 from scclr_ext.metrics._normalize import l2_normalize
 
@@ -58,7 +60,8 @@ def uniformity(
     """
     matrix = as_representation(representation)
     check_sample_size(sample_size)
-    if not t > 0:
+    random_state = check_random_state(random_state)
+    if not isinstance(t, Real) or not t > 0:
         msg = f"`t` is {t!r}; give a number above 0."
         raise ValueError(msg)
     if len(matrix) < 2:

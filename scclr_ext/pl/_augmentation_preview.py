@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scclr_ext._anndata import check_whole
 from scclr_ext.get import augmentation_preview as view_table
 from scclr_ext.pl._layout import finish, host_for
 from scclr_ext.pl._style import LABEL, TICK, dress, paper, shorten_together
@@ -99,9 +100,7 @@ def augmentation_preview(
     ['the cell', 'gene subset', 'view 1', 'view 2']
     >>> plt.close(axes[0].figure)
     """
-    if n_genes < 1:
-        msg = f"`n_genes` must be at least 1; found {n_genes}."
-        raise ValueError(msg)
+    check_whole(1, n_genes=n_genes)
     table = view_table(
         adata, method, preset=preset, cells=cells, layer=layer, mask_var=mask_var, random_state=random_state
     )

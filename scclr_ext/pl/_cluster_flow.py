@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from scclr_ext._anndata import check_share
 from scclr_ext.get import cluster_flow as flow_table
 from scclr_ext.pl import _river
 from scclr_ext.pl._colors import GREY, category_colors
@@ -102,9 +103,7 @@ def cluster_flow(
     if color_by not in {"left", "right"}:
         msg = f"`color_by` must be 'left' or 'right'; found {color_by!r}."
         raise ValueError(msg)
-    if not 0 <= min_fraction <= 1:
-        msg = f"`min_fraction` must be between 0 and 1; found {min_fraction!r}."
-        raise ValueError(msg)
+    check_share(min_fraction=min_fraction)
     if ax is not None and not isinstance(ax, Axes):
         msg = f"`ax` is a {type(ax).__name__}; give an Axes to draw on, or None."
         raise TypeError(msg)

@@ -96,15 +96,16 @@ def contrastive_preprocess(
     -----
     UserWarning
         Where more than a tenth of the chosen genes have no count in one of the batches, as after joining samples in
-        which different genes were measured with `join="outer"`; and where logarithms are of samples that were brought
-        to library sizes of their own.
+        which different genes were measured with `join="outer"`; where logarithms are of samples that were brought to
+        library sizes of their own; and where `var["feature_types"]` has others beside `"Gene Expression"`.
 
     Notes
     -----
     Values that are log-normalised already are recognised (no whole numbers, none above 30): they are neither
     normalised nor logged again, and what `uns["log1p"]` says of them stays. They have to be natural logarithms of
-    cells that were brought to one library size, which a sample of them shows unless genes were left out since. Unlogged
-    values such as RPKM or TPM are treated as counts are.
+    cells that were brought to one library size, which a sample of them shows unless genes were left out since; what
+    is scaled without centring, a square root or a share of the library shows as well. Unlogged values such as RPKM
+    or TPM are treated as counts are.
 
     Recipes follow Ciortan & Defrance (2021), Methods, and Han et al. (2022) with scanpy's usual order of steps: the
     CLEAR authors' program takes the logarithm before it normalises.

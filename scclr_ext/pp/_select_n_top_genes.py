@@ -99,6 +99,11 @@ def select_n_top_genes(
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 
+    Warns
+    -----
+    UserWarning
+        Of what :func:`scclr_ext.pp.contrastive_preprocess` warns of.
+
     Notes
     -----
     Moran's I is pooled over the genes looked at, standardised and clipped at 10: the share of their variance that a

@@ -81,6 +81,7 @@ def simulate_dropout(
     if adata.isbacked:
         msg = "adata is backed by a file, and its values are about to change; call adata.to_memory() first."
         raise ValueError(msg)
+    random_state = check_random_state(random_state)
     where = name_of(layer)
     record = deferred_record(adata, layer or "X")
     if record is not None and still_deferred(adata, record, get_matrix(adata, layer), "counts"):
@@ -90,7 +91,7 @@ def simulate_dropout(
         )
         raise ValueError(msg)
     values, n_nonzero, n_dropped = _drop(
-        get_matrix(adata, layer), float(rate), np.random.default_rng(check_random_state(random_state)), where=where
+        get_matrix(adata, layer), float(rate), np.random.default_rng(random_state), where=where
     )
 
     target = adata.copy() if copy else adata

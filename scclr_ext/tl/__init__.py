@@ -1,4 +1,4 @@
-"""Tools: embed cells, cluster the embedding."""
+"""Tools: embed cells, map others, cluster and order them, and ask how far to trust it and which genes drive it."""
 
 from scclr_ext.tl._contrastive_cluster import contrastive_cluster
 from scclr_ext.tl._contrastive_embed import contrastive_embed

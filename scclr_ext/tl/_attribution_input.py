@@ -103,7 +103,7 @@ def read_cells(
         missing = model.genes[place < 0]
         msg = (
             f"adata lacks {len(missing)} of the {len(model.genes)} genes of the network in adata.uns[{key!r}] "
-            f"({missing[0]!r} for one); use the AnnData with all of them, or embed the cells again."
+            f"({missing[0]!r}, for example); use the AnnData with all of them, or embed the cells again."
         )
         raise KeyError(msg)
     everyone = labels.codes.astype(np.int64)

@@ -12,7 +12,14 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_whole, names
+from scclr_ext._anndata import (
+    as_actual,
+    check_adata,
+    check_column,
+    check_key_added,
+    check_random_state,
+    check_whole,
+)
 from scclr_ext._batches import batch_codes, no_groups
 from scclr_ext._categories import by_name, categories_of
 from scclr_ext._docs import ADATA, COPY, doc_params
@@ -213,9 +220,7 @@ def _per_gene(adata: AnnData, genes: np.ndarray, columns: list[np.ndarray]) -> n
 def _labels(adata: AnnData, groupby: str | None) -> pd.Categorical:
     if groupby is None:
         return pd.Categorical.from_codes(np.zeros(adata.n_obs, dtype=np.int8), [_ALL])
-    if groupby not in adata.obs:
-        msg = f"`groupby={groupby!r}` is not a column of adata.obs; found {names(adata.obs)}."
-        raise KeyError(msg)
+    check_column(adata, groupby, "groupby")
     if (found := no_groups(adata.obs[groupby])) is not None:
         msg = f"adata.obs[{groupby!r}] (`groupby`) holds {found}; give a column of groups of cells."
         raise ValueError(msg)

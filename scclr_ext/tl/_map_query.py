@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_whole
+from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_share, check_whole
 from scclr_ext._batches import batch_codes
 from scclr_ext._docs import COPY, LAYER, doc_params
 from scclr_ext._feature_types import no_genes
@@ -124,7 +124,7 @@ def map_query(
         would go; the reference's embedding is not that of its record; `batch_key` leaves most cells alone or is a
         measurement; or an option is out of range.
     TypeError
-        Where `adata` is no AnnData, its values are not numbers, or `reference` is none of what it may be.
+        Where `adata` is no AnnData, its values are not numbers, or `reference` is nothing that it may be.
     ModelError
         Where the reference holds no usable model.
     FileNotFoundError
@@ -243,11 +243,9 @@ def map_query(
 
 def _check_options(n_neighbors: int, min_overlap: float, novelty_quantile: float) -> None:
     check_whole(1, n_neighbors=n_neighbors)
-    if not 0 <= min_overlap <= 1:
-        msg = f"`min_overlap` must be between 0 and 1; found {min_overlap!r}."
-        raise ValueError(msg)
-    if not 0 < novelty_quantile <= 1:
-        msg = f"`novelty_quantile` must be above 0 and at most 1; found {novelty_quantile!r}."
+    check_share(min_overlap=min_overlap, novelty_quantile=novelty_quantile)
+    if novelty_quantile == 0:
+        msg = f"`novelty_quantile` must be above 0; found {novelty_quantile!r}."
         raise ValueError(msg)
 
 

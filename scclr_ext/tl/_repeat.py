@@ -59,7 +59,7 @@ def recorded_embedding(adata: AnnData, key: str, device: str) -> Recorded:
     if missing:
         msg = (
             f"adata lacks {len(missing)} of the {len(known.genes)} genes of the embedding in {where} "
-            f"({missing[0]!r} for one); embed the cells again."
+            f"({missing[0]!r}, for example); embed the cells again."
         )
         raise KeyError(msg)
     same_kind = str(record.get("device", "")).split(":")[0] == device_of(device).type

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.metrics import pairwise_distances
 
-from scclr_ext._anndata import is_whole, names
+from scclr_ext._anndata import check_column, is_whole, names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,9 +28,7 @@ def find_root(adata: AnnData, root: str | int, groupby: str | None, rep: np.ndar
         Where there is no such cell, column or group.
     """
     if groupby is not None:
-        if groupby not in adata.obs:
-            msg = f"`groupby={groupby!r}` is not a column of adata.obs; found {names(adata.obs)}."
-            raise KeyError(msg)
+        check_column(adata, groupby, "groupby")
         column = adata.obs[groupby]
         same = column.astype(str) == str(root)
         if isinstance(root, Real):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scclr_ext._anndata import names
+from scclr_ext._anndata import check_column
 from scclr_ext._categories import categories_of
 from scclr_ext.engine.methods import resolve
 from scclr_ext.tl._repeat import Recorded, recorded_embedding
@@ -62,9 +62,7 @@ def known_labels(adata: AnnData, label_key: str | None) -> pd.Categorical | None
     """
     if label_key is None:
         return None
-    if label_key not in adata.obs:
-        msg = f"`label_key={label_key!r}` is not a column of adata.obs; found {names(adata.obs)}."
-        raise KeyError(msg)
+    check_column(adata, label_key, "label_key")
     labels = categories_of(adata.obs[label_key])
     if not (labels.codes >= 0).any():
         msg = f"adata.obs[{label_key!r}] (`label_key`) has no labels; fill it in or leave `label_key` out."
