@@ -58,6 +58,15 @@ class Settings:
             raise ValueError(msg)
         object.__setattr__(self, name, value)
 
+    def shows(self, progress: bool | None) -> bool:  # noqa: FBT001
+        """Whether to show a bar, for a function's `progress`: None follows these settings."""
+        return self.progress if progress is None else progress
+
+    @property
+    def max_bytes(self) -> float:
+        """`max_memory` in bytes."""
+        return self.max_memory * 1e9
+
 
 settings = Settings()
 

@@ -46,7 +46,7 @@ def assemble(
         counts = sparse.vstack([chunk.counts for chunk in drawn], format="csr")
         return ad.AnnData(counts, obs=obs, var=var, uns=uns(counts.nnz, sum(chunk.n_dropped for chunk in drawn)))
 
-    show = settings.progress if progress is None else progress
+    show = settings.shows(progress)
     target = Path(path)
     if not target.parent.is_dir():
         msg = f"`path` is {str(target)!r}, and there is no folder {str(target.parent)!r}; make it first."

@@ -45,7 +45,7 @@ def fetch(
     trusted = known_hash or (seen.read_text(encoding="utf-8").strip() if seen.is_file() and target.is_file() else None)
     try:
         with _quiet_pooch():
-            show = settings.progress if progress is None else progress
+            show = settings.shows(progress)
             pooch.retrieve(url, trusted and f"sha256:{trusted}", fname=name, path=folder, progressbar=show)
     except (requests.RequestException, ConnectionError, TimeoutError) as error:
         msg = (

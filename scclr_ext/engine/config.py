@@ -146,6 +146,14 @@ class MethodConfig:
         """Whether the method wants principal components even where no neighbours are looked up among them."""
         return False
 
+    def stand_in_probability(self, *, batched: bool) -> float:
+        """Chance that a cell's second view is that of another cell, told of batches or not."""
+        return self.cross_batch_probability if batched else self.neighbor_probability
+
+    def wants_components(self, *, batched: bool) -> bool:
+        """Whether principal components are needed: to look neighbours up, or where the method uses them itself."""
+        return self.stand_in_probability(batched=batched) > 0 or (not batched and self.uses_components)
+
     def total_steps(self, steps_per_epoch: int) -> int:
         """Minibatches of the whole training."""
         return self.steps if self.steps is not None else (self.epochs or 0) * steps_per_epoch

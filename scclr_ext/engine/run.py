@@ -106,9 +106,9 @@ def run(
     )
     data = DataInfo(matrix.shape[0], shown.mean, shown.std)
     neighbors = None
-    probability = config.neighbor_probability if shown.batches is None else config.cross_batch_probability
-    wants_components = probability > 0 or (shown.batches is None and config.uses_components)
-    if wants_components and shown.matrix is not None:
+    batched = shown.batches is not None
+    probability = config.stand_in_probability(batched=batched)
+    if config.wants_components(batched=batched) and shown.matrix is not None:
         rep, axes, weights = principal_components(shown.matrix, data.mean, data.std, random_state)
         k = few_neighbors(config.n_neighbors, len(rep))
         directions = None

@@ -102,8 +102,8 @@ def training_set(
         mean, std = gene_moments(held.matrix)
         return TrainingSet(cells, held.matrix, mean, std, seen, as_source(held.matrix, device), sampler)
 
-    neighbors = (config.neighbor_probability if seen is None else config.cross_batch_probability) > 0
-    if neighbors or (seen is None and config.uses_components):
+    if config.wants_components(batched=seen is not None):
+        neighbors = config.stand_in_probability(batched=seen is not None) > 0
         wanted = "looks neighbours up among them" if neighbors else "starts from their principal components"
         msg = (
             f"The {n} cells of the training do not fit into the {max_bytes / 1e9:.3g} GB of "

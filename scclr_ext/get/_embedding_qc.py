@@ -9,15 +9,14 @@ import pandas as pd
 from scclr_ext._categories import categories_of
 from scclr_ext._keys import CLUSTERS_OBS, EMBEDDING_UNS
 from scclr_ext.get._clusters import batch_table, cluster_table, silhouette_widths
+from scclr_ext.get._columns import table_of
 from scclr_ext.get._record import read_record
 from scclr_ext.metrics import effective_rank, singular_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from anndata import AnnData
 
+_HISTORY = ("step", "epoch", "loss", "alignment", "uniformity", "effective_rank")
 COLLAPSED_BELOW = 0.01
 """A direction with less than this share of the strongest singular value carries a ten-thousandth of its variance."""
 
@@ -113,7 +112,7 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
     1              2        0.95
     """
     record = read_record(adata, key)
-    history = _history_table(record.history)
+    history = table_of(record.history, _HISTORY)
     spectrum = _spectrum_table(record.representation)
     labels = categories_of(adata.obs[cluster_key]) if cluster_key in adata.obs else None
     batch = categories_of(adata.obs[record.batch_key]) if record.batch_key in adata.obs else None
@@ -144,13 +143,6 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
         clusters=clusters,
         batches=batches,
     )
-
-
-def _history_table(history: Mapping[str, Any]) -> pd.DataFrame:
-    # A file gives the columns back in alphabetical order.
-    first = [name for name in ("step", "epoch", "loss", "alignment", "uniformity", "effective_rank") if name in history]
-    names = [*first, *sorted(set(history) - set(first))]
-    return pd.DataFrame({name: np.atleast_1d(history[name]) for name in names})
 
 
 def _spectrum_table(representation: np.ndarray) -> pd.DataFrame:

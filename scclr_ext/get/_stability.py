@@ -8,6 +8,7 @@ import pandas as pd
 
 from scclr_ext._keys import STABILITY_UNS
 from scclr_ext._records import STABILITY, find_record
+from scclr_ext.get._columns import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,15 +102,13 @@ def stability(adata: AnnData, *, key: str = STABILITY_UNS) -> Stability:
     clr_stability       2           2       1.0         1.0
     """
     record = read_stability(adata, key)
-    runs = pd.DataFrame({name: np.atleast_1d(column) for name, column in record["runs"].items()}).set_index("seed")
-    # A file gives the columns back in alphabetical order.
-    runs = runs[[*(name for name in _SCORES if name in runs), *sorted(set(runs) - set(_SCORES))]]
+    runs = table_of(record["runs"], _SCORES).set_index("seed")
     square = {
         name: pd.DataFrame(np.asarray(record[name]), index=runs.index, columns=runs.index)
         for name in ("ari", "neighbor_overlap")
     }
-    clusters = pd.DataFrame({name: np.atleast_1d(column) for name, column in record["clusters"].items()})
-    clusters = clusters.astype({"cluster": str}).set_index("cluster")[["n_cells", "confidence", "neighbor_overlap"]]
+    clusters = table_of(record["clusters"], ("cluster", "n_cells", "confidence", "neighbor_overlap"))
+    clusters = clusters.astype({"cluster": str}).set_index("cluster")
     pairs = np.triu_indices(len(runs), 1)
     n_cells = int(clusters["n_cells"].sum())
     summary = {

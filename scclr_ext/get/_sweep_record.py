@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from scclr_ext._records import CLUSTERS, find_record
+from scclr_ext.get._columns import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
     from anndata import AnnData
 
 SWEEP_COLUMNS = (
@@ -71,14 +72,8 @@ def read_sweep(adata: AnnData, key: str) -> Sweep:
         )
         raise ValueError(msg)
     return Sweep(
-        _table(record["sweep"], SWEEP_COLUMNS), _choice(record["choice"]), _table(record["flow"], _FLOW_COLUMNS)
+        table_of(record["sweep"], SWEEP_COLUMNS), _choice(record["choice"]), table_of(record["flow"], _FLOW_COLUMNS)
     )
-
-
-def _table(columns: Mapping[str, Any], first: tuple[str, ...]) -> pd.DataFrame:
-    # A file gives the columns back in alphabetical order.
-    ordered = [*(name for name in first if name in columns), *sorted(set(columns) - set(first))]
-    return pd.DataFrame({name: np.atleast_1d(columns[name]) for name in ordered})
 
 
 def _choice(values: Mapping[str, Any]) -> Choice:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from scclr_ext._keys import CLUSTERS_OBS, EMBEDDING_UNS
 from scclr_ext.get import embedding_qc as qc_tables
+from scclr_ext.get._record import read_record
 from scclr_ext.pl import _maps, _panels
 from scclr_ext.pl._colors import category_colors
 from scclr_ext.pl._layout import finish, panels
@@ -105,9 +106,8 @@ def embedding_qc(
     >>> plt.close(fig)
     """
     tables = qc_tables(adata, key=key, cluster_key=cluster_key)
-    params = adata.uns[key]["params"]
-    batch_key = str(params.get("batch_key", ""))
-    batch_key = batch_key if batch_key in adata.obs else ""
+    record = read_record(adata, key)
+    batch_key = record.batch_key if record.batch_key in adata.obs else ""
     has_clusters = len(tables.clusters) > 0
     map_keys = _maps.keys_to_draw(
         adata, cluster_key=cluster_key if has_clusters else None, batch_key=batch_key, color=color
@@ -116,7 +116,7 @@ def embedding_qc(
     batch_colors = category_colors(adata, batch_key, tables.batches.columns) if tables.batches.shape[1] else {}
     # Everything that can fail on the data is done before a figure exists.
     maps = _maps.prepare(adata, map_keys, cluster_key=cluster_key)
-    coordinates = umap_coordinates(adata, str(params["obsm_key"])) if tables.spectrum["relative"].any() else None
+    coordinates = umap_coordinates(adata, record.obsm_key) if tables.spectrum["relative"].any() else None
 
     axes = panels(ax, len(maps), list(tables.clusters.index))
     _panels.loss(axes["loss"], tables)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from scclr_ext.get._embedding_qc import COLLAPSED_BELOW
 from scclr_ext.pl._colors import BLUE, GREY, VERMILLION
 from scclr_ext.pl._style import LEGEND, SMALL, TICK, dress, ink, name_places, note, shorten, shorten_together
 
@@ -70,13 +71,13 @@ def spectrum(ax: Axes, tables: EmbeddingQC) -> None:
     ax.axvline(summary["effective_rank"], color=GREY, linestyle=":", linewidth=1, ymax=0.8)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
     if collapsed.any():
-        ax.axhline(0.01, color=VERMILLION, linestyle="--", linewidth=0.8)
+        ax.axhline(COLLAPSED_BELOW, color=VERMILLION, linestyle="--", linewidth=0.8)
     ax.set_ylim(min(float(values.min()), 0.02) * 0.6, 6)
     ax.text(
         0.98,
         0.98,
-        f"effective rank {summary['effective_rank']:.1f} of {len(table)}\n"
-        f"{collapsed.sum()} direction{'' if collapsed.sum() == 1 else 's'} collapsed (below 1 %)",
+        f"effective rank {summary['effective_rank']:.1f} of {len(table)}\n{collapsed.sum()} "
+        f"direction{'' if collapsed.sum() == 1 else 's'} collapsed (below {100 * COLLAPSED_BELOW:g} %)",
         transform=ax.transAxes,
         ha="right",
         va="top",

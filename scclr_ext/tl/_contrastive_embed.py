@@ -205,8 +205,8 @@ def contrastive_embed(
         random_state=random_state,
         checkpoint_dir=checkpoint_dir,
         resume=resume,
-        progress=settings.progress if progress is None else progress,
-        max_bytes=settings.max_memory * 1e9,
+        progress=settings.shows(progress),
+        max_bytes=settings.max_bytes,
     )
     data.check_again()
 

@@ -143,7 +143,7 @@ def contrastive_pseudotime(
         msg = f"An order needs at least {FEWEST_CELLS} cells; adata has {len(rep)}."
         raise ValueError(msg)
     start = find_root(adata, root, groupby, rep)
-    show = settings.progress if progress is None else progress
+    show = settings.shows(progress)
 
     found = order_cells(rep, start, n_neighbors, join=join, random_state=random_state, progress=show)
     if found.n_pieces > 1 and join:

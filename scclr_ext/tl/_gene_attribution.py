@@ -170,7 +170,7 @@ def gene_attribution(
     cells = read_cells(
         adata, key, labels, wanted, batches, max_cells=max_cells, device=device, random_state=random_state
     )
-    show = settings.progress if progress is None else progress
+    show = settings.shows(progress)
     found = []
     for contrast in tqdm(wanted, desc="Attribution", unit="group", disable=not show, leave=False):
         found.append(cells.attribute(contrast, n_steps))

@@ -201,7 +201,7 @@ def stability(
         warn_of_other_recipe(adata, what.choice, data)
 
     started = time.perf_counter()
-    show = settings.progress if progress is None else progress
+    show = settings.shows(progress)
     seeds = [(random_state + i) % _SEEDS for i in range(int(n_seeds))]
     runs = [
         run_once(

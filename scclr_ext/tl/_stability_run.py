@@ -74,7 +74,7 @@ def run_once(
         precision=precision,
         random_state=random_state,
         progress=progress,
-        max_bytes=settings.max_memory * 1e9,
+        max_bytes=settings.max_bytes,
     )
     data.check_again()
     rep = result.embedding
