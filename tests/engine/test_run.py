@@ -284,6 +284,24 @@ def test_a_very_small_batch_is_trained_with_the_largest(method, tiny, samplers) 
     assert same_bits(rest, train(short(method, batch_size=4, steps=8), tiny)), "what is left is one batch"
 
 
+@every_method
+@pytest.mark.parametrize("told", [False, True])
+def test_amid_nothing_but_noise_no_neighbours_are_looked_up(method, told, monkeypatch) -> None:
+    def fail(*args: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(MODULE, "nearest_neighbors", fail)
+    monkeypatch.setattr(MODULE, "partners", fail)
+    rng = np.random.default_rng(0)
+    noise = (rng.normal(size=(200, 80)) * rng.lognormal(0, 0.1, (200, 1)) + 5).astype(np.float32)
+    batches = np.arange(200) % 2 if told else None
+    assert np.isfinite(train(short(method), noise, batches=batches).embedding).all()
+    if METHODS[method].presets["default"].stand_in_probability(batched=told) > 0:
+        signal = noise + 3 * (np.arange(200) < 100)[:, None] * (np.arange(80) < 40).astype(np.float32)
+        with pytest.raises(AssertionError):
+            train(short(method), signal, batches=batches)
+
+
 def test_with_batches_stands_beside_what_they_agree_on(tiny) -> None:
     codes = np.arange(20) % 2
     result = train(short("scclr"), tiny, batches=codes, random_state=3)
