@@ -121,3 +121,10 @@ def test_errors_of_the_sample() -> None:
         silhouette(x, labels, sample_size=1)
     with pytest.raises(TypeError, match="`sample_size` is 0.5"):
         silhouette(x, labels, sample_size=0.5)  # type: ignore[arg-type]
+
+
+def test_silhouettes_far_from_the_origin_are_the_same() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    values = rng.normal(size=(60, 4)) + labels[:, None]
+    assert silhouette(values + 1e8, labels) == pytest.approx(silhouette(values, labels), abs=1e-6)

@@ -199,3 +199,10 @@ def test_a_batch_of_a_few_cells_stays_where_it_is(n, moves) -> None:
     moved, n_pairs = shift_batches(rep, query, np.zeros(n, dtype=int), 40, rng)
     assert n_pairs[0] > 30 or not moves
     assert (not np.array_equal(moved, query)) == moves
+
+
+def test_labels_that_mean_nothing_are_believed_no_more_than_chance() -> None:
+    rng = np.random.default_rng(3)
+    shares = rng.multinomial(15, np.full(5, 0.2), size=2000) / 15
+    truth = rng.integers(0, 5, 2000)
+    assert calibrate(shares, truth).probabilities(shares).max(axis=1).mean() < 0.22
