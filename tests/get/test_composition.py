@@ -307,3 +307,11 @@ def test_measurements_and_names_of_cells_are_no_groups(argument) -> None:
     columns = {"key": "a", "groupby": "a", "unit": "a"} | {argument: "name"}
     with pytest.raises(ValueError, match=rf"obs\['name'\] \(`{argument}`\) holds a value of its own for 100 of 100"):
         clr.get.composition(adata, columns["key"], columns["groupby"], unit=columns["unit"])
+
+
+def test_groups_in_half_precision() -> None:
+    adata = study(n=20)
+    adata.obs["ill"] = (adata.obs["condition"] != "well").astype(np.float16)
+    table = clr.get.composition(adata, "type", "ill")
+    assert table["group"].cat.categories.tolist() == ["0.0", "1.0"]
+    assert len(clr.get.composition(adata, "ill", "condition")) == 6
