@@ -73,8 +73,8 @@ def recorded_batch_key(adata: AnnData, key: str) -> str | None:
         if not column.isna().any() and no_groups(column) is None:
             return batch_key
     warn(
-        f"The embedding was told of the batches in adata.obs[{batch_key!r}] (says adata.uns[{key!r}]), which is no "
-        "longer there or lacks the batch of some cells: they are taken for cells of one batch. Put the column back, or "
+        f"The embedding was told of the batches in adata.obs[{batch_key!r}] (says adata.uns[{key!r}]), which no longer "
+        "says of each cell which batch it is of: they are taken for cells of one batch. Put the column back, or "
         "name another one where there is a `batch_key`."
     )
     return None

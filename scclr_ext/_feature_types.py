@@ -18,11 +18,13 @@ def no_genes(adata: AnnData, whose: str = "adata") -> str | None:
     if _COLUMN not in adata.var:
         return None
     kinds = pd.Series(adata.var[_COLUMN].to_numpy()).dropna().astype(str)
-    others = kinds[kinds != _GENES]
+    kinds = kinds[~kinds.isin(["", "nan"])]
+    others = kinds[kinds.str.casefold() != _GENES.casefold()]
     if others.empty or len(others) == len(kinds):
         return None
     shown = " and ".join(f"{count} of {kind!r}" for kind, count in others.value_counts().items())
     return (
-        f"{whose}.var[{_COLUMN!r}] has {shown} beside {_GENES!r}: they count towards the library size of a cell, "
-        f"and as genes. Leave them out: {whose} = {whose}[:, {whose}.var[{_COLUMN!r}] == {_GENES!r}].copy()"
+        f"{whose}.var[{_COLUMN!r}] has {shown} beside {_GENES!r}: they count as genes, "
+        f"and towards the library size of a cell where counts are normalised. Leave them out: {whose} = "
+        f"{whose}[:, {whose}.var[{_COLUMN!r}] == {_GENES!r}].copy()"
     )

@@ -27,9 +27,13 @@ _EXACT = 1e3
 """Up to here float32 logarithms tell whole numbers from others: the error is below a hundredth."""
 _WHOLE = 0.02
 _LARGEST_LIBRARY = 1e8
+_PERCENT = 100.0
 _OFTEN, _ABOUT_ONE, _MOST_GENES, _FEWEST_TO_SCALE = 0.2, 0.2, 0.9, 30
-"""Of the genes found in so many of some 250 cells, at most three in four have a standard deviation so near to 1 in any
-of 20 studies; 93 % and more where the genes were scaled, also where large values were clipped."""
+"""Of the genes found in so many of some 250 cells, 93 % and more had a standard deviation so near to 1 in each of 20
+studies where they were scaled, also where large values were clipped. Logarithms of the most variable genes may have."""
+_DIFFERENT = 0.98
+"""Share of a cell's values that are unlike its others: of scaled ones 99 % and more, of logarithms 96 % and less. With
+both limits no logarithms of the 40 to 1 000 most variable genes of 21 studies were taken for scaled ones."""
 _APART = 1.5
 """Sequencing depths of cells spread over several times; what a correction leaves of them does not."""
 
@@ -150,12 +154,6 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
     sizes = {base: library_sizes(values) for base, values in undone.items()}
     common = next((base for base in _BASES if common_size(sizes[base])), None)
     counts = next((base for base in _BASES if _are_counts(_stored(undone[base]))), None) if common is None else None
-    if common is None and counts is None and (odd := _no_logarithms(cells, sizes["e"])):
-        msg = (
-            f"{where} holds {odd}. Give the counts (perhaps in a `layer`), or values of which sc.pp.normalize_total "
-            "and sc.pp.log1p were the last that was done to them."
-        )
-        raise ValueError(msg)
     filled = sizes["e" if counts is None else counts]
     filled = filled[filled > 0]
     if counts is not None and filled.max() > _APART * filled.min():  # else corrected counts, as SCTransform's
@@ -176,9 +174,15 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
             f"`layer`), or make natural ones of them: multiply by np.log({base}), and set adata.uns['log1p'] = {{}}."
         )
         raise ValueError(msg)
+    if common is None and counts is None and (odd := _no_logarithms(cells, sizes)):
+        msg = (
+            f"{where} holds {odd}. Give the counts (perhaps in a `layer`), or values of which sc.pp.normalize_total "
+            "and sc.pp.log1p were the last that was done to them."
+        )
+        raise ValueError(msg)
 
 
-def _no_logarithms(cells: Any, sizes: NDArray[np.float64]) -> str | None:
+def _no_logarithms(cells: Any, sizes: dict[str, NDArray[np.float64]]) -> str | None:
     """Say what values are that nobody gets from a logarithm of normalised counts; None where they may be that.
 
     Parameters
@@ -186,28 +190,32 @@ def _no_logarithms(cells: Any, sizes: NDArray[np.float64]) -> str | None:
     cells
         Some cells, float32.
     sizes
-        What they would add up to without the logarithm.
+        What they would add up to without the logarithm, base by base.
     """
-    if size := common_size(library_sizes(cells)):  # shares, percentages
+    size = common_size(library_sizes(cells))
+    if 0 < size <= _PERCENT:  # logarithms that were brought to one sum afterwards add up to more
         return f"values that add up to {size:g} in every cell: they were normalised, but no logarithm was taken"
     if _are_counts(_stored(cells).astype(np.float64) ** 2):
         return "square roots of whole numbers"
     if _standardised(cells):
         return "values of which most genes have a standard deviation of 1: they were scaled"
-    if sizes.max() > _LARGEST_LIBRARY:
-        return (
-            f"values that are no logarithms of expression: without the logarithm, cells would add up to "
-            f"{sizes.min():.1e} to {sizes.max():.1e}"
-        )
+    natural = sizes["e"]
+    if natural.max() > _LARGEST_LIBRARY:
+        told = f"without the logarithm, cells would add up to {natural.min():.1e} to {natural.max():.1e}"
+        if sizes["2"].max() <= _LARGEST_LIBRARY:
+            return f"logarithms to the base 2, it seems (of natural ones, {told}); multiply them by np.log(2)"
+        return f"values that are no logarithms of expression: {told}"
     return None
 
 
 def _standardised(cells: Any) -> bool:
     values = cells.toarray() if sparse.issparse(cells) else cells
-    often = (values > 0).mean(axis=0) >= _OFTEN
-    if len(values) < _FEWEST_TO_SCALE or often.sum() < _FEWEST_TO_SCALE:
+    values = values[:, (values > 0).mean(axis=0) >= _OFTEN]
+    if min(values.shape) < _FEWEST_TO_SCALE or (np.abs(values.std(axis=0) - 1) < _ABOUT_ONE).mean() <= _MOST_GENES:
         return False
-    return bool((np.abs(values[:, often].std(axis=0) - 1) < _ABOUT_ONE).mean() > _MOST_GENES)
+    # Genes with the same count in a cell have the same logarithm, until each is divided by its own deviation.
+    seen = [row[(row > 0) & (row < values.max())] for row in values]  # the largest may be where values were clipped
+    return sum(len(np.unique(row)) for row in seen) > _DIFFERENT * sum(map(len, seen))
 
 
 def _undone(cells: Any, base: str) -> Any:

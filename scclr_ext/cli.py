@@ -121,6 +121,8 @@ def read(path: Path) -> AnnData:
         raise IsADirectoryError(msg)
     try:
         return anndata.read_h5ad(path)
+    except MemoryError:
+        raise
     except Exception as error:  # anndata has many: for files of other programs, and of versions newer than itself
         about = (str(error).splitlines() or [type(error).__name__])[0]
         hint = {

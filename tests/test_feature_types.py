@@ -25,9 +25,9 @@ def test_what_is_no_gene(counts, kind) -> None:
     assert no_genes(names["adata"]) is None
 
 
-@pytest.mark.parametrize("types", [GENES, OTHERS, None])
+@pytest.mark.parametrize("types", [[GENES], [OTHERS], [None], [GENES, "", "gene expression", None, "nan"]])
 def test_all_of_a_kind_is_no_matter(counts, types) -> None:
-    counts.var["feature_types"] = types
+    counts.var["feature_types"] = (types * counts.n_vars)[: counts.n_vars]
     assert no_genes(counts) is None
 
 

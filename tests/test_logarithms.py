@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from scclr_ext._logarithms import check_logarithms, common_size, linear_sizes, some_cells, some_rows
+from scclr_ext._logarithms import (
+    _standardised,
+    check_logarithms,
+    common_size,
+    linear_sizes,
+    some_cells,
+    some_rows,
+)
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.poisson(RNG.gamma(0.4, 4.0, 60) * RNG.lognormal(0, 0.4, (50, 1))).astype(np.float64)
@@ -78,9 +85,34 @@ def test_shares_of_a_library_are_no_logarithms(target_sum) -> None:
 @pytest.mark.parametrize("largest", [None, 10.0])
 def test_scaled_values_are_no_logarithms(kind, largest) -> None:
     values = np.log1p(normalized())
+    check(values.astype(np.float32)[:, values.std(axis=0) > 0.1])  # logarithms are not, whatever they vary by
     values = values / np.where(values.any(axis=0), values.std(axis=0, ddof=1), 1)
     with pytest.raises(ValueError, match="adata.X .*standard deviation of 1: they were scaled"):
         check(kind(np.minimum(values, largest or np.inf).astype(np.float32)))
+
+
+def test_logarithms_of_genes_that_vary_alike_are_not_scaled() -> None:
+    counts = np.random.default_rng(1).poisson(1.0, (80, 60))
+    logs = np.log1p(counts * (4.0 + np.random.default_rng(2).random((80, 1)))).astype(np.float32)
+    assert (np.abs(logs.std(axis=0) - 1) < 0.2).mean() > 0.9
+    assert not _standardised(logs)
+    assert _standardised(logs / logs.std(axis=0))
+
+
+def test_logarithms_that_were_brought_to_one_sum_afterwards_are_taken() -> None:
+    logs = np.log1p(normalized())
+    again = logs * (logs.sum(axis=1).mean() / logs.sum(axis=1, keepdims=True))
+    assert again.sum(axis=1).mean() > 100
+    check(again.astype(np.float32))
+
+
+def test_logarithms_to_base_2_of_large_libraries() -> None:
+    large = logged(normalized(3e6)[:, :30], 2.0)
+    assert linear_sizes(large).max() > 1e8
+    with pytest.raises(ValueError, match="base 2; .*uns"):
+        check(large, base=2)
+    with pytest.raises(ValueError, match=r"base 2, it seems.*multiply them by np.log\(2\)"):
+        check(large)
 
 
 def test_square_roots_of_counts() -> None:

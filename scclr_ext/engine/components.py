@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import eigh
 from sklearn.decomposition import PCA
 
@@ -14,6 +13,7 @@ from scclr_ext.engine.signal import signal_shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
 _COMPONENTS = 50
 _CLIP = 10.0
@@ -63,14 +63,13 @@ def principal_components(
 
 
 def _distances(scaled: np.ndarray | sparse.csr_matrix | sparse.csr_array, centre: np.ndarray) -> NDArray[np.float64]:
-    """Squared distance of each cell from the mean, without a dense copy of all."""
-    if isinstance(scaled, np.ndarray):
-        squares = np.einsum("ij,ij->i", scaled, scaled, dtype=np.float64)
-    else:
-        data = scaled.data.astype(np.float64) ** 2
-        squares = sparse.csr_array((data, scaled.indices, scaled.indptr), shape=scaled.shape).sum(axis=1)
-    middle = centre.astype(np.float64)
-    return np.maximum(squares - 2 * (scaled @ middle) + middle @ middle, 0)
+    """Squared distance of each cell from the mean, block by block."""
+    distances, step = np.empty(scaled.shape[0]), block_rows(scaled.shape[1])
+    for start in range(0, len(distances), step):
+        block = scaled[start : start + step]
+        around = (block if isinstance(block, np.ndarray) else block.toarray()) - centre
+        distances[start : start + step] = np.einsum("ij,ij->i", around, around, dtype=np.float64)
+    return distances
 
 
 def _axes_of_many(

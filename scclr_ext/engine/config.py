@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -120,7 +120,7 @@ class MethodConfig:
     def _plain(self, name: str, hint: Any) -> Any:
         """Return the value of a setting as its annotation has it, or refuse it."""
         value = getattr(self, name)
-        if isinstance(hint, UnionType):
+        if get_origin(hint) in {Union, UnionType}:
             if value is None:
                 return None
             (hint,) = (kind for kind in get_args(hint) if kind is not NoneType)
@@ -137,7 +137,11 @@ class MethodConfig:
             *others, last = map(repr, get_args(hint))
             self.require(name, value in get_args(hint), f"{', '.join(others)} or {last}")
             return value
-        several = isinstance(value, Sequence) and all(_is_a(Integral, width) and width >= 1 for width in value)
+        if hint is str:
+            self.require(name, isinstance(value, str), "a word")
+            return value
+        listed = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+        several = listed and all(_is_a(Integral, width) and width >= 1 for width in value)
         self.require(name, several, "the widths of layers, whole numbers of at least 1, such as (256,)")
         return tuple(int(width) for width in value)
 

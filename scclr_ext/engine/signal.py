@@ -14,7 +14,9 @@ _MOSTLY_SIGNAL = 0.5
 _USUAL_CELLS = 0.99
 """A single cell that is far from all others says nothing of the noise in them."""
 _BY_CHANCE = 1.1
-"""The edge is that of very many cells; noise goes so far beyond it in a hundred."""
+"""The edge is that of very many cells; noise goes so far beyond it in two hundred."""
+_FEWEST_TO_TELL = 150
+"""Of fewer cells, types themselves lie as far out as noise does."""
 
 
 def signal_shares(
@@ -29,10 +31,10 @@ def signal_shares(
     of a variance up to `noise_edge`; how far above it one is says how much of it is signal (`share_above`). The more
     components are mostly signal, the less noise is left, and so on until none is added.
 
-    Where there is nothing but noise all are 0. Whether that is so is asked of noise that differs between cells, as it
-    does where some have fewer counts: it reaches further than that of cells that are alike. How much of a component is
-    signal is not: fewer components count then, and among the neighbours in a few of them a population without types
-    was cut into more clusters, not fewer.
+    Where there is nothing but noise (of so many cells that it can be told) all are 0. Whether that is so is asked
+    of noise that differs between cells, as it does where some have fewer counts: it reaches further than that of
+    cells that are alike. How much of a component is signal is not: fewer components count then, and among the
+    neighbours in a few of them a population without types was cut into more clusters, not fewer.
 
     Parameters
     ----------
@@ -49,8 +51,10 @@ def signal_shares(
     genes_per_cell = int((gene_variances > 0).sum()) / n_cells
     explained = np.asarray(variances)[:, None] * axes.astype(np.float64) ** 2
     shares = np.zeros(len(variances))
-    usual = np.minimum(distances, np.quantile(distances, _USUAL_CELLS))
-    if not distances.any() or variances[0] <= _BY_CHANCE * noise_edge(gene_variances, n_cells, usual):
+    usual = np.minimum(distances, np.quantile(distances, _USUAL_CELLS, method="lower"))
+    if not distances.any() or (
+        n_cells >= _FEWEST_TO_TELL and variances[0] <= _BY_CHANCE * noise_edge(gene_variances, n_cells, usual)
+    ):
         return shares
     known = -1
     while known < (found := int((shares > _MOSTLY_SIGNAL).sum())) < n_cells - 1 and genes_per_cell > 0:

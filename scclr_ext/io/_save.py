@@ -71,6 +71,11 @@ def save(
     OSError
         Where it cannot be written, perhaps for lack of space or permission; nothing is left behind then.
 
+    Warns
+    -----
+    UserWarning
+        Where labelled cells are saved, and the batches are gone that their embedding was told of.
+
     Examples
     --------
     >>> import tempfile, pathlib

@@ -99,7 +99,7 @@ def contrastive_cluster(
     -----
     UserWarning
         Where no resolution gives exactly `n_clusters`. Or where the embedding's record is of fewer cells: samples that
-        were embedded apart, perhaps, and joined.
+        were embedded apart, perhaps, and joined. Or where the batches are gone that the embedding was told of.
 
     Notes
     -----

@@ -135,7 +135,8 @@ def map_query(
     UserWarning
         Where most cells are novel: the query as a whole lies apart from the reference. Or where the library size of a
         log-normalised query cannot be told, while that of the reference is known. Or where the model's genes hold a
-        far larger or smaller share of a cell's library than in the reference.
+        far larger or smaller share of a cell's library than in the reference, or `var["feature_types"]` has others
+        beside `"Gene Expression"`. Or where the reference's batches are gone, of which its embedding was told.
 
     Notes
     -----

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
+from typing import Optional
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def test_numbers_are_numbers(name, value, wanted) -> None:
 
 def test_numbers_of_numpy_become_plain() -> None:
     given = {"steps": np.int64(3), "learning_rate": np.float32(0.5), "temperature": 1, "early_stopping": np.True_}
-    config = ScclrConfig(**given, hidden=[np.int32(8), 4], gradient_clip=None)
+    config = ScclrConfig(**given, hidden=np.array([8, 4]), gradient_clip=None)
     assert config == ScclrConfig(
         steps=3, learning_rate=0.5, temperature=1.0, early_stopping=True, hidden=(8, 4), gradient_clip=None
     )
@@ -73,7 +74,21 @@ def test_numbers_of_numpy_become_plain() -> None:
     assert kinds == {int, float, bool}
 
 
-@pytest.mark.parametrize("widths", [256, (0,), (-1,), ("a",), "ab", (64.0,), (True,), None])
+def test_other_settings_of_a_method_of_one_s_own() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Own(MethodConfig):
+        steps: int | None = 3
+        word: str = "a"
+        limit: Optional[float] = None  # noqa: UP045
+
+    assert Own(word="b", limit=np.float64(2.0)).limit == 2.0
+    with pytest.raises(ValueError, match="`word` of Own must be a word; found 3"):
+        Own(word=3)
+    with pytest.raises(ValueError, match="`limit` of Own must be a number; found 'x'"):
+        Own(limit="x")
+
+
+@pytest.mark.parametrize("widths", [256, "", (0,), (-1,), ("a",), "ab", (64.0,), (True,), None])
 @pytest.mark.parametrize("kind", [ClearConfig, ContrastiveSCConfig, ScclrConfig])
 def test_widths_of_layers(kind, widths) -> None:
     with pytest.raises(ValueError, match=rf"^`hidden` of {kind.__name__} must be the widths.*; found"):

@@ -136,5 +136,7 @@ def test_noise_that_differs_between_cells_is_no_signal(spread) -> None:
     assert not signal_shares(*components(values)).any()
     types = np.sign(rng.normal(size=(600, 1))) * rng.normal(size=1500) * 0.5
     assert signal_shares(*components(values + types))[0] > 0.7
+    few = components((values + types)[:140])
+    assert signal_shares(*few[:3], 9 * few[3]).any() == signal_shares(*few).any(), "few cells are not asked"
     values[0] *= 6
     assert signal_shares(*components(values + 0.3 * types))[1] > 0.7, "an odd cell makes noise of nothing else"

@@ -27,6 +27,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Number of distinct clusters"),
     pytest.mark.filterwarnings("ignore:The contributions to"),
     pytest.mark.filterwarnings("ignore:The graphs hardly agree"),
+    pytest.mark.filterwarnings("ignore:The embedding was told of the batches"),
+    pytest.mark.filterwarnings("ignore:The stages of"),
     pytest.mark.filterwarnings("ignore:.* of the query's cells (are farther|cannot be told)"),
 ]
 

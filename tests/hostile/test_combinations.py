@@ -26,6 +26,8 @@ SAID_RIGHTLY = (
     "Number of distinct clusters",
     "The contributions to",
     "The graphs hardly",
+    "The embedding was told of the batches",
+    "The stages of",
     ".* of the query's cells (are farther|cannot be told)",
 )
 pytestmark = pytest.mark.filterwarnings(*(f"ignore:{words}" for words in SAID_RIGHTLY))

@@ -55,7 +55,7 @@ def test_pictures_are_the_table(counts, method) -> None:
 
 def test_errors_leave_no_figure(counts) -> None:
     clr.pp.contrastive_preprocess(counts)
-    with pytest.raises(ValueError, match="`n_genes` must be at least 1; found 0"):
+    with pytest.raises(ValueError, match="`n_genes` must be a whole number of at least 1; found 0"):
         clr.pl.augmentation_preview(counts, n_genes=0)
     with pytest.raises(KeyError, match="`cells` names 'foo'"):
         clr.pl.augmentation_preview(counts, cells="foo")
