@@ -36,7 +36,7 @@ def test_principal_components_of_very_little(shape) -> None:
 
 
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix, sparse.csr_array])
-@pytest.mark.parametrize(("n_cells", "n_genes"), [(400, 100), (150, 600)])
+@pytest.mark.parametrize(("n_cells", "n_genes"), [(400, 100), (300, 1200)])
 def test_weights_say_how_much_is_signal(convert, n_cells, n_genes) -> None:
     rng = np.random.default_rng(0)
     noise = rng.gamma(1.0, size=(n_cells, n_genes)).astype(np.float32)

@@ -293,11 +293,11 @@ def test_amid_nothing_but_noise_no_neighbours_are_looked_up(method, told, monkey
     monkeypatch.setattr(MODULE, "nearest_neighbors", fail)
     monkeypatch.setattr(MODULE, "partners", fail)
     rng = np.random.default_rng(0)
-    noise = (rng.normal(size=(200, 80)) * rng.lognormal(0, 0.1, (200, 1)) + 5).astype(np.float32)
-    batches = np.arange(200) % 2 if told else None
+    noise = (rng.normal(size=(300, 80)) * rng.lognormal(0, 0.1, (300, 1)) + 5).astype(np.float32)
+    batches = np.arange(300) % 2 if told else None
     assert np.isfinite(train(short(method), noise, batches=batches).embedding).all()
     if METHODS[method].presets["default"].stand_in_probability(batched=told) > 0:
-        signal = noise + 3 * (np.arange(200) < 100)[:, None] * (np.arange(80) < 40).astype(np.float32)
+        signal = noise + 3 * (np.arange(300) < 150)[:, None] * (np.arange(80) < 40).astype(np.float32)
         with pytest.raises(AssertionError):
             train(short(method), signal, batches=batches)
 

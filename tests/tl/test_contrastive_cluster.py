@@ -206,8 +206,8 @@ def test_one_population_is_one_cluster(method, dims) -> None:
 @pytest.mark.parametrize("batch_key", [None, "lane"])
 def test_one_population_stays_one_cluster_through_a_training(batch_key) -> None:
     # Neighbours among nothing but noise had been drawn together: 7 clusters.
-    adata = clr.datasets.simulate_cells(150, 2000, random_state=11)
-    adata.obs["lane"] = ["a", "b"] * 75
+    adata = clr.datasets.simulate_cells(300, 2000, random_state=11)
+    adata.obs["lane"] = ["a", "b"] * 150
     clr.pp.contrastive_preprocess(adata, "scclr")
     clr.tl.contrastive_embed(adata, "scclr", batch_key=batch_key, device="cpu", progress=False)
     contrastive_cluster(adata)
