@@ -214,7 +214,8 @@ def _standardised(cells: Any) -> bool:
     if min(values.shape) < _FEWEST_TO_SCALE or (np.abs(values.std(axis=0) - 1) < _ABOUT_ONE).mean() <= _MOST_GENES:
         return False
     # Genes with the same count in a cell have the same logarithm, until each is divided by its own deviation.
-    seen = [row[(row > 0) & (row < values.max())] for row in values]  # the largest may be where values were clipped
+    largest = values.max()  # which may be where values were clipped
+    seen = [row[(row > 0) & (row < largest)] for row in values]
     return sum(len(np.unique(row)) for row in seen) > _DIFFERENT * sum(map(len, seen))
 
 
