@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from scclr_ext._check_logarithms import _standardised, check_logarithms
 from scclr_ext._logarithms import (
-    _standardised,
-    check_logarithms,
     common_size,
     linear_sizes,
     some_cells,

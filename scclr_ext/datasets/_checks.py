@@ -43,14 +43,6 @@ def finite(**values: Any) -> None:
             raise ValueError(msg)
 
 
-def fraction(**values: Any) -> None:
-    """Refuse what is not between 0 and 1."""
-    for name, value in values.items():
-        if not isinstance(value, Real) or not 0 <= float(value) <= 1:
-            msg = f"`{name}` must be a number from 0 to 1; found {value!r}."
-            raise ValueError(msg)
-
-
 def probabilities(shares: Sequence[float] | None, n: int, path_from: Sequence[int] | None) -> NDArray[np.float64]:
     """Return the share of each group or path."""
     at_least(1, n_groups=n)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import check_random_state
+from scclr_ext._anndata import check_random_state, check_share
 from scclr_ext.datasets._assemble import assemble
 from scclr_ext.datasets._blocks import Plan
-from scclr_ext.datasets._checks import at_least, counts_per_batch, finite, fraction, paths, per_group, probabilities
+from scclr_ext.datasets._checks import at_least, counts_per_batch, finite, paths, per_group, probabilities
 from scclr_ext.datasets._factors import (
     bcv_factors,
     gene_means,
@@ -179,7 +179,7 @@ def simulate_cells(
     finite(batch_facloc=batch_facloc, batch_facscale=batch_facscale, bcv_common=bcv_common)
     finite(mean_shape=mean_shape, mean_rate=mean_rate, path_sigma_fac=path_sigma_fac)
     at_least(1e-12, mean_shape=mean_shape, mean_rate=mean_rate, bcv_df=bcv_df)
-    fraction(out_prob=out_prob, path_skew=path_skew, path_nonlinear_prob=path_nonlinear_prob)
+    check_share(out_prob=out_prob, path_skew=path_skew, path_nonlinear_prob=path_nonlinear_prob)
     sources = paths(path_from)
     if sources is not None and n_groups in (1, len(sources)):
         n_groups = len(sources)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import check_random_state
+from scclr_ext._anndata import check_random_state, check_share
 from scclr_ext.datasets._assemble import assemble
 from scclr_ext.datasets._blocks import Plan
-from scclr_ext.datasets._checks import at_least, at_most, finite, fraction
+from scclr_ext.datasets._checks import at_least, at_most, finite
 from scclr_ext.datasets._covid_profiles import (
     TYPES,
     choose_genes,
@@ -122,7 +122,7 @@ def simulate_covid_pbmc(
     finite(effect=effect, donor_effect=donor_effect)
     at_least(0.0, effect=effect, donor_effect=donor_effect)
     at_most(_STRONGEST, effect=effect, donor_effect=donor_effect)
-    fraction(poor_quality=poor_quality)
+    check_share(poor_quality=poor_quality)
     genes = choose_genes(n_genes)
     condition_of_donor = _donors(n_donors, n_cells)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, check_whole, frame
 from scclr_ext._batches import batch_codes, batch_names
+from scclr_ext._check_logarithms import check_logarithms
 from scclr_ext._feature_types import no_genes
-from scclr_ext._logarithms import check_alike, check_logarithms, normalized_apart, several_sizes, some_cells
+from scclr_ext._logarithms import check_alike, normalized_apart, several_sizes, some_cells
 from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._settings import settings
 from scclr_ext._stored import StoredRows, is_stored

@@ -10,8 +10,9 @@ import numpy as np
 from scclr_ext import _keys
 from scclr_ext._anndata import as_actual, check_adata, check_random_state, check_unique, check_whole, frame, is_whole
 from scclr_ext._batches import batch_codes
+from scclr_ext._check_logarithms import check_logarithms
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, RANDOM_STATE, doc_params
-from scclr_ext._logarithms import check_logarithms, some_cells
+from scclr_ext._logarithms import some_cells
 from scclr_ext._matrix import get_matrix, name_of, to_memory
 from scclr_ext._settings import report
 from scclr_ext._stored import StoredRows, check_copy, is_stored

@@ -229,7 +229,8 @@ def contrastive_embed(
 def _check_no_other_embedding(adata: AnnData, keys: EmbeddingKeys) -> None:
     """Refuse to part an embedding or a mapping that is there from its record: neither would be true of the other."""
     for name, record in adata.uns.items():
-        if is_record(record, MAPPING) and record["params"].get("obsm_key") == keys.obsm in adata.obsm:
+        mapped_to = record["params"].get("obsm_key") if is_record(record, MAPPING) else None
+        if mapped_to == keys.obsm and keys.obsm in adata.obsm:
             msg = (
                 f"adata.obsm[{keys.obsm!r}] is where these cells were mapped onto a reference (its record is "
                 f"adata.uns[{name!r}]), and would be written over; give another name as `key_added`, or remove the "

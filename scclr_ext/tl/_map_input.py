@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import sparse
 
 from scclr_ext._anndata import check_unique
+from scclr_ext._check_logarithms import check_logarithms
 from scclr_ext._logarithms import (
     SAME_SIZE,
-    check_logarithms,
     common_size,
     linear_sizes,
     mean_size,

@@ -11,9 +11,10 @@ import numpy as np
 from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, frame
 from scclr_ext._batches import batch_codes
+from scclr_ext._check_logarithms import check_logarithms
 from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
 from scclr_ext._gene_mask import gene_mask
-from scclr_ext._logarithms import check_logarithms, mean_size, normalized_apart, several_sizes, some_cells, some_rows
+from scclr_ext._logarithms import mean_size, normalized_apart, several_sizes, some_cells, some_rows
 from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
 from scclr_ext._normalize import log_normalize
 from scclr_ext._stored import StoredRows, is_stored

@@ -137,7 +137,15 @@ def test_noise_that_differs_between_cells_is_no_signal(spread) -> None:
     assert not signal_shares(*components(values)).any()
     types = np.sign(rng.normal(size=(600, 1))) * rng.normal(size=1500) * 0.5
     assert signal_shares(*components(values + types))[0] > 0.7
-    few = components((values + types)[:140])
-    assert signal_shares(*few[:3], 9 * few[3]).any() == signal_shares(*few).any(), "few cells are not asked"
     values[0] *= 6
     assert signal_shares(*components(values + 0.3 * types))[1] > 0.7, "an odd cell makes noise of nothing else"
+
+
+@pytest.mark.parametrize(("n_cells", "asked"), [(140, False), (600, True)])
+def test_few_cells_are_not_asked_whether_all_is_noise(n_cells, asked) -> None:
+    rng = np.random.default_rng(7)
+    types = np.sign(rng.normal(size=(n_cells, 1))) * rng.normal(size=300) * 0.2
+    *taken, distances = components(rng.normal(size=(n_cells, 300)) + types)
+    assert signal_shares(*taken, distances).any()
+    unlike = distances * rng.lognormal(0, 3.0, n_cells)  # in such noise this component would be nothing
+    assert bool(signal_shares(*taken, unlike).any()) is not asked
