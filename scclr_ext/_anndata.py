@@ -51,10 +51,12 @@ def check_column(adata: AnnData, key: object, argument: str, *, whose: str = "ad
         raise KeyError(msg)
 
 
-def as_actual(adata: AnnData) -> None:
-    """Turn a view into data of its own before it is written to, as scanpy's functions do."""
-    if adata.is_view:
-        adata._init_as_actual(adata.to_memory() if adata.isbacked else adata.copy())
+def writable(adata: AnnData, *, copy: bool) -> AnnData:
+    """Return what results are written to: a copy, or `adata`, made into data of its own where it is a view."""
+    target = adata.copy() if copy else adata
+    if target.is_view:  # as scanpy's functions do
+        target._init_as_actual(target.to_memory() if target.isbacked else target.copy())
+    return target
 
 
 def check_unique(adata: AnnData) -> None:

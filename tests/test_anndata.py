@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scclr_ext._anndata import as_actual, check_key_added, check_random_state, check_unique, get_rep
+from scclr_ext._anndata import check_key_added, check_random_state, check_unique, get_rep, writable
 from scclr_ext._batches import batch_codes
 from scclr_ext._keys import embedding_keys
 
@@ -74,25 +74,27 @@ def test_messages_list_ten_names_at_most(counts) -> None:
 # apart
 
 
-def test_as_actual(counts) -> None:
+def test_writable(counts) -> None:
     view = counts[:10]
     alone = view.copy()
     with unchanged(counts):
-        as_actual(view)
+        assert writable(view, copy=False) is view
         view.obs["new"] = 1
+        for adata in (counts, counts[:10]):
+            writable(adata, copy=True).obs["new"] = 1
     assert not view.is_view
     assert freeze(view.X) == freeze(alone.X)
     before = counts.X
-    as_actual(counts)
+    assert writable(counts, copy=False) is counts
     assert counts.X is before
 
 
 @pytest.mark.parametrize("kind", [np.array, sparse.csr_matrix])
-def test_as_actual_reads_a_view_of_a_file(tmp_path, kind) -> None:
+def test_writable_reads_a_view_of_a_file(tmp_path, kind) -> None:
     ad.AnnData(kind(VALUES)).write_h5ad(tmp_path / "file.h5ad")
     backed = ad.read_h5ad(tmp_path / "file.h5ad", backed="r")
     view = backed[:1]
-    as_actual(view)
+    assert writable(view, copy=False) is view
     assert (view.is_view, view.isbacked) == (False, False)
     np.testing.assert_array_equal(np.asarray(view.X.todense() if sparse.issparse(view.X) else view.X), VALUES[:1])
     backed.file.close()

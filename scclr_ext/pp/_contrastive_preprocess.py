@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scclr_ext._anndata import as_actual, check_adata
+from scclr_ext._anndata import check_adata, writable
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, doc_params
 from scclr_ext._settings import report
 from scclr_ext._stored import check_copy
@@ -133,8 +133,7 @@ def contrastive_preprocess(
     )
     for text in prepared.warnings:
         warn(text)
-    target = adata.copy() if copy else adata
-    as_actual(target)
+    target = writable(adata, copy=copy)
     prepared.write(target)
     report(prepared.message)
     return target if copy else None

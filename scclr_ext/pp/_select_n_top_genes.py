@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_random_state, check_unique, check_whole, frame, is_whole
+from scclr_ext._anndata import check_adata, check_random_state, check_unique, check_whole, frame, is_whole, writable
 from scclr_ext._batches import batch_codes
 from scclr_ext._check_logarithms import check_logarithms
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, RANDOM_STATE, doc_params
@@ -185,8 +185,7 @@ def select_n_top_genes(
     }
     for text in prepared.warnings:
         warn(text)
-    target = adata.copy() if copy else adata
-    as_actual(target)
+    target = writable(adata, copy=copy)
     prepared.write(target)
     target.uns[_keys.N_TOP_GENES_UNS] = record
     report(prepared.message)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_random_state
+from scclr_ext._anndata import check_adata, check_random_state, writable
 from scclr_ext._deferred import deferred_record, still_deferred
 from scclr_ext._docs import ADATA, COPY, LAYER, doc_params
 from scclr_ext._matrix import chunks, get_matrix, name_of
@@ -94,8 +94,7 @@ def simulate_dropout(
         get_matrix(adata, layer), float(rate), np.random.default_rng(random_state), where=where
     )
 
-    target = adata.copy() if copy else adata
-    as_actual(target)
+    target = writable(adata, copy=copy)
     if layer is None:
         target.X = values
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, get_rep
+from scclr_ext._anndata import check_adata, check_key_added, check_random_state, get_rep, writable
 from scclr_ext._batches import batch_codes, recorded_batch_key
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import CLUSTERS, EMBEDDING, GRAPH, MAPPING, check_free, is_record
@@ -156,8 +156,7 @@ def contrastive_cluster(
     params["n_clusters"] = int(labels.max()) + 1
     names = [str(label) for label in range(params["n_clusters"])]
 
-    target = adata.copy() if copy else adata
-    as_actual(target)
+    target = writable(adata, copy=copy)
     if neighbors_key is None:
         target.uns["neighbors"] = work.uns["neighbors"]
         for key in ("connectivities", "distances"):

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state
+from scclr_ext._anndata import check_adata, check_key_added, check_random_state, writable
 from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
 from scclr_ext._records import EMBEDDING, MAPPING, check_free, is_record
 from scclr_ext._settings import report, settings
@@ -218,8 +218,7 @@ def contrastive_embed(
         )
     record = embedding_record(trained, data, result, keys, random_state=random_state, keep_weights=keep_weights)
     record["seconds"] = time.perf_counter() - started
-    target = adata.copy() if copy else adata
-    as_actual(target)
+    target = writable(adata, copy=copy)
     target.obsm[keys.obsm] = result.embedding
     target.uns[keys.uns] = record
     report(f"added obsm[{keys.obsm!r}], {result.embedding.shape[1]} dimensions, and its record uns[{keys.uns!r}]")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_whole, get_rep
+from scclr_ext._anndata import check_adata, check_key_added, check_random_state, check_whole, get_rep, writable
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext._records import PSEUDOTIME, check_free, is_record
@@ -190,8 +190,7 @@ def contrastive_pseudotime(
     if is_record(before := adata.uns.get(key_added), PSEUDOTIME):  # what an earlier one left and this one does not
         stale = {f"{key_added}_piece"} & set(adata.obs) - set(columns)
         stale_graphs = {before.get("connectivities_key"), before.get("distances_key")} & set(adata.obsp) - set(graphs)
-    target = adata.copy() if copy else adata
-    as_actual(target)
+    target = writable(adata, copy=copy)
     for name, column in columns.items():
         target.obs[name] = column
     for name, graph in graphs.items():

@@ -12,14 +12,7 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import (
-    as_actual,
-    check_adata,
-    check_column,
-    check_key_added,
-    check_random_state,
-    check_whole,
-)
+from scclr_ext._anndata import check_adata, check_column, check_key_added, check_random_state, check_whole, writable
 from scclr_ext._batches import batch_codes, no_groups
 from scclr_ext._categories import by_name, categories_of
 from scclr_ext._docs import ADATA, COPY, doc_params
@@ -199,8 +192,7 @@ def gene_attribution(
         "genes": cells.genes,
         "seconds": time.perf_counter() - started,
     }
-    target = adata.copy() if copy else adata
-    as_actual(target)
+    target = writable(adata, copy=copy)
     target.varm[key_added] = attribution
     target.varm[f"{key_added}_difference"] = difference
     target.uns[key_added] = record

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_share, check_whole
+from scclr_ext._anndata import check_adata, check_key_added, check_random_state, check_share, check_whole, writable
 from scclr_ext._batches import batch_codes
 from scclr_ext._docs import COPY, LAYER, doc_params
 from scclr_ext._feature_types import no_genes
@@ -223,8 +223,7 @@ def map_query(
     stale = set()
     if is_record(adata.uns.get(keys.uns), MAPPING):  # an earlier one, whose columns are not of this embedding
         stale = {keys.label, keys.confidence, keys.novelty, keys.novel} & set(adata.obs) - set(columns)
-    target = adata.copy() if copy else adata
-    as_actual(target)
+    target = writable(adata, copy=copy)
     target.obsm[keys.obsm] = rep
     for name, values in columns.items():
         target.obs[name] = values

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import as_actual, check_adata, check_key_added, check_random_state, check_whole
+from scclr_ext._anndata import check_adata, check_key_added, check_random_state, check_whole, writable
 from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
 from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
@@ -248,8 +248,7 @@ def stability(
         "unsure": float((agreed.confidence < _UNSURE).mean()),
         "seconds": time.perf_counter() - started,
     }
-    target = adata.copy() if copy else adata
-    as_actual(target)
+    target = writable(adata, copy=copy)
     target.obs[keys.clusters] = pd.Categorical.from_codes(agreed.labels, [str(i) for i in range(n_found)])
     target.obs[keys.confidence] = agreed.confidence
     target.uns[keys.uns] = record

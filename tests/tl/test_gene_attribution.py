@@ -274,7 +274,7 @@ def test_without_weights_or_genes(embedded) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-@pytest.mark.parametrize("stage", ["read_cells", "_per_gene", "_warn_of_error", "as_actual"])
+@pytest.mark.parametrize("stage", ["read_cells", "_per_gene", "_warn_of_error", "writable"])
 def test_interruption_changes_nothing(embedded, monkeypatch, stage, error) -> None:
     def stop(*args, **options):
         raise error
