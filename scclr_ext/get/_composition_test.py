@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scclr_ext._docs import shared_docs
 from scclr_ext.get._composition import composition
 from scclr_ext.get._group_test import compare_groups, decide_pairing, tabulate
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+@shared_docs
 def composition_test(
     adata: AnnData,
     key: str,
@@ -33,13 +35,9 @@ def composition_test(
         Column of `obs` with the categories that are counted: cell types, clusters, ...
     groupby
         Column of `obs` with the groups: conditions, ...
-    unit
-        Column of `obs` with what was sampled independently: donors, animals, ...
-    reference
-        A group: every other one is tested against it. None tests all groups at once.
-    paired
-        Compare each unit with itself, leaving out those that are not in all groups compared. None does so where every
-        unit is in every group.
+    {unit}
+    {reference}
+    {paired}
 
     Returns
     -------
@@ -69,15 +67,11 @@ def composition_test(
 
     Warns
     -----
-    UserWarning
-        Where some units, not all, are in several groups, and `paired` is not given; or all cells of a group lack a
-        label in another column.
+    {units_warned}
 
     Notes
     -----
-    Few donors cannot give small p-values, whatever the effect: 3 against 3 unpaired no less than 0.1, 4 against 4 no
-    less than 0.029, 5 pairs no less than 0.0625, and three groups of two donors no less than 0.067. Where no more than
-    20 000 arrangements of the values are possible, all tests go through them and their p-values are exact.
+    {few_units}
     Shares sum to 1: where one type expands, others shrink.
 
     Examples

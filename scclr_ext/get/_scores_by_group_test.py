@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scclr_ext._docs import shared_docs
 from scclr_ext.get._group_test import compare_groups, decide_pairing, tabulate
 from scclr_ext.get._scores_by_group import scores_by_group
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+@shared_docs
 def scores_by_group_test(
     adata: AnnData,
     score: str | Sequence[str],
@@ -35,13 +37,11 @@ def scores_by_group_test(
         One or several: numeric columns of `obs` (as `sc.tl.score_genes` writes them) or genes.
     groupby
         Column of `obs` with the groups: conditions, ...
-    unit
-        Column of `obs` with what was sampled independently: donors, animals, ...
+    {unit}
     layer
         Take the values of genes from this layer instead of `X`. Counts whose normalising was left to their readers
         (`defer` in :func:`scclr_ext.pp.contrastive_preprocess`) are log-normalised as the model reads them.
-    reference
-        A group: every other one is tested against it. None tests all groups at once.
+    {reference}
     paired
         Compare each unit with itself, leaving out those that are not in all groups compared. None does so, score by
         score, where every unit has a value in every group.
@@ -75,15 +75,11 @@ def scores_by_group_test(
 
     Warns
     -----
-    UserWarning
-        Where some units, not all, are in several groups, and `paired` is not given; or all cells of a group lack a
-        label in another column.
+    {units_warned}
 
     Notes
     -----
-    Few donors cannot give small p-values, whatever the effect: 3 against 3 unpaired no less than 0.1, 4 against 4 no
-    less than 0.029, 5 pairs no less than 0.0625, and three groups of two donors no less than 0.067. Where no more than
-    20 000 arrangements of the values are possible, all tests go through them and their p-values are exact.
+    {few_units}
 
     Examples
     --------

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext._anndata import check_whole
+from scclr_ext._docs import shared_docs
 from scclr_ext.get import augmentation_preview as view_table
 from scclr_ext.pl._layout import finish, host_for
 from scclr_ext.pl._style import LABEL, TICK, dress, paper, shorten_together
@@ -26,6 +27,7 @@ _OUTER, _ROW = 0.75, 0.21
 _SAME = 1e-6
 
 
+@shared_docs
 def augmentation_preview(
     adata: AnnData,
     method: str | MethodConfig = "clear",
@@ -66,14 +68,7 @@ def augmentation_preview(
         Genes the model sees: as in :func:`scclr_ext.tl.contrastive_embed`.
     random_state
         Seed of everything random.
-    show
-        Show the figure. `None` follows `scanpy.settings.autoshow`.
-    ax
-        Where to draw. A SubFigure or Figure is filled as it is (give it `layout="constrained"`); an Axes made by
-        `plt.subplots` is emptied, its place divided, and its figure given that layout where it has none. In less than
-        about 8 by 6 inches panels overlap. `None` makes a figure 11.5 inches wide.
-    return_fig
-        Return the Figure and do not show it.
+    {panels}
 
     Returns
     -------

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from scclr_ext._anndata import check_share
+from scclr_ext._docs import shared_docs
 from scclr_ext.get import cluster_flow as flow_table
 from scclr_ext.pl import _river
 from scclr_ext.pl._colors import GREY, category_colors
@@ -25,6 +26,7 @@ _LINE = 1.25
 """Height of a line of text, in font sizes."""
 
 
+@shared_docs
 def cluster_flow(
     adata: AnnData,
     left: str,
@@ -57,16 +59,14 @@ def cluster_flow(
     min_fraction
         Leave out bands with a smaller share of the cells of the smaller of their two bars. The bars keep their height,
         and the figure says which share of all cells is not drawn.
-    show
-        Show the figure. `None` follows `scanpy.settings.autoshow`.
+    {show}
     ax
         Axes to draw on. `None` makes a figure whose height suits the number of categories.
-    return_fig
-        Return the Figure and do not show it.
+    {return_fig}
 
     Returns
     -------
-    `None` if the figure is shown, the Axes with `show=False`, the Figure with `return_fig=True`.
+    {axes_returned}
 
     Raises
     ------

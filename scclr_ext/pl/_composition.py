@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scclr_ext._docs import shared_docs
 from scclr_ext.get import composition as share_table
 from scclr_ext.get import composition_test
 from scclr_ext.pl import _composition_panels
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _BARS, _SHARES = 3.3, 3.0
 
 
+@shared_docs
 def composition(
     adata: AnnData,
     key: str,
@@ -55,21 +57,12 @@ def composition(
         cells of one donor are no independent observations.
     reference
         A group: every other one is tested against it, and its p-value stands above it. None tests all groups at once.
-    paired
-        Compare each unit with itself, leaving out those that are not in all groups compared. None does so where every
-        unit is in every group.
-    show
-        Show the figure. `None` follows `scanpy.settings.autoshow`.
-    ax
-        Where to draw. A SubFigure or Figure is filled as it is (give it `layout="constrained"`); an Axes made by
-        `plt.subplots` is emptied, its place divided, and its figure given that layout where it has none. In less than
-        about 8 by 6 inches panels overlap. `None` makes a figure 11.5 inches wide.
-    return_fig
-        Return the Figure and do not show it.
+    {paired}
+    {panels}
 
     Returns
     -------
-    `None` if the figure is shown, the list of its Axes with `show=False`, the Figure with `return_fig=True`.
+    {panels_returned}
 
     Raises
     ------
@@ -83,9 +76,7 @@ def composition(
 
     Warns
     -----
-    UserWarning
-        Where some units, not all, are in several groups, and `paired` is not given; or all cells of a group lack a
-        label in another column.
+    {units_warned}
 
     Notes
     -----

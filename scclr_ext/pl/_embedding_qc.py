@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scclr_ext._docs import shared_docs
 from scclr_ext._keys import CLUSTERS_OBS, EMBEDDING_UNS
 from scclr_ext.get import embedding_qc as qc_tables
 from scclr_ext.get._record import read_record
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, FigureBase
 
 
+@shared_docs
 def embedding_qc(
     adata: AnnData,
     *,
@@ -59,18 +61,11 @@ def embedding_qc(
         Columns of `obs` or genes that colour the maps after the clusters, in place of the batch. An empty list
         leaves the clusters alone. Counts whose normalising was left to their readers are log-normalised as the model
         reads them.
-    show
-        Show the figure. `None` follows `scanpy.settings.autoshow`.
-    ax
-        Where to draw. A SubFigure or Figure is filled as it is (give it `layout="constrained"`); an Axes made by
-        `plt.subplots` is emptied, its place divided, and its figure given that layout where it has none. In less than
-        about 8 by 6 inches panels overlap. `None` makes a figure 11.5 inches wide.
-    return_fig
-        Return the Figure and do not show it.
+    {panels}
 
     Returns
     -------
-    `None` if the figure is shown, the list of its Axes with `show=False`, the Figure with `return_fig=True`.
+    {panels_returned}
 
     Raises
     ------

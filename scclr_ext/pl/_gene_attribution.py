@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.patches import Patch
 
 from scclr_ext._anndata import check_whole
+from scclr_ext._docs import shared_docs
 from scclr_ext._keys import ATTRIBUTION
 from scclr_ext.get import gene_attribution as attribution_table
 from scclr_ext.get._gene_attribution import read_attribution
@@ -31,6 +32,7 @@ _MOST_GENES = 100
 """More names per panel take minutes to lay out, and nobody reads them."""
 
 
+@shared_docs
 def gene_attribution(
     adata: AnnData,
     groups: str | Sequence[str] | None = None,
@@ -68,18 +70,11 @@ def gene_attribution(
     rank_key
         Key in `uns` of `sc.tl.rank_genes_groups`. None takes `"rank_genes_groups"` where it is there and has the same
         groups.
-    show
-        Show the figure. `None` follows `scanpy.settings.autoshow`.
-    ax
-        Where to draw. A SubFigure or Figure is filled as it is (give it `layout="constrained"`); an Axes made by
-        `plt.subplots` is emptied, its place divided, and its figure given that layout where it has none. In less than
-        about 8 by 6 inches panels overlap. `None` makes a figure 11.5 inches wide.
-    return_fig
-        Return the Figure and do not show it.
+    {panels}
 
     Returns
     -------
-    `None` if the figure is shown, the list of its Axes with `show=False`, the Figure with `return_fig=True`.
+    {panels_returned}
 
     Raises
     ------

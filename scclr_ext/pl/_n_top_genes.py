@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from scclr_ext._docs import shared_docs
 from scclr_ext.get import n_top_genes as number_table
 from scclr_ext.pl._colors import BLUE, VERMILLION
 from scclr_ext.pl._layout import finish
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@shared_docs
 def n_top_genes(
     adata: AnnData,
     *,
@@ -33,16 +35,14 @@ def n_top_genes(
     ----------
     adata
         Cells preprocessed by :func:`scclr_ext.pp.select_n_top_genes`.
-    show
-        Show the figure. `None` follows `scanpy.settings.autoshow`.
+    {show}
     ax
         Axes to draw on. `None` makes a figure.
-    return_fig
-        Return the Figure and do not show it.
+    {return_fig}
 
     Returns
     -------
-    `None` if the figure is shown, the Axes with `show=False`, the Figure with `return_fig=True`.
+    {axes_returned}
 
     Raises
     ------

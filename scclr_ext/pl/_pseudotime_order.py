@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from scclr_ext._docs import shared_docs
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext.get import pseudotime_order as order_table
 from scclr_ext.pl._colors import category_colors
@@ -23,6 +24,7 @@ _BAND = 0.62
 """Height of a stage's band of points, of the distance between stages."""
 
 
+@shared_docs
 def pseudotime_order(
     adata: AnnData,
     stage: str,
@@ -51,16 +53,14 @@ def pseudotime_order(
         Column of `obs` with the pseudotime; `"dpt_pseudotime"` for that of `sc.tl.dpt`.
     title
         Words above the figure. `None` writes the name of the column.
-    show
-        Show the figure. `None` follows `scanpy.settings.autoshow`.
+    {show}
     ax
         Axes to draw on. `None` makes a figure whose height suits the number of stages.
-    return_fig
-        Return the Figure and do not show it.
+    {return_fig}
 
     Returns
     -------
-    `None` if the figure is shown, the Axes with `show=False`, the Figure with `return_fig=True`.
+    {axes_returned}
 
     Raises
     ------

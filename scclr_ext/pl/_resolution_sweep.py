@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from anndata import AnnData
 
+from scclr_ext._docs import shared_docs
 from scclr_ext._keys import CLUSTERS_OBS
 from scclr_ext.get._sweep_record import read_sweep
 from scclr_ext.pl import _sweep_panels, _sweep_river
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _VERDICT, _CURVES, _RIVER = 0.3, 2.5, 4.6
 
 
+@shared_docs
 def resolution_sweep(
     adata: AnnData,
     *,
@@ -52,18 +54,11 @@ def resolution_sweep(
         Cells clustered by :func:`scclr_ext.tl.contrastive_cluster` without a `resolution` and without `n_clusters`.
     key
         Name of the record in `uns`: what `contrastive_cluster` was told in `key_added`.
-    show
-        Show the figure. `None` follows `scanpy.settings.autoshow`.
-    ax
-        Where to draw. A SubFigure or Figure is filled as it is (give it `layout="constrained"`); an Axes made by
-        `plt.subplots` is emptied, its place divided, and its figure given that layout where it has none. In less than
-        about 8 by 6 inches panels overlap. `None` makes a figure 11.5 inches wide.
-    return_fig
-        Return the Figure and do not show it.
+    {panels}
 
     Returns
     -------
-    `None` if the figure is shown, the list of its Axes with `show=False`, the Figure with `return_fig=True`.
+    {panels_returned}
 
     Raises
     ------

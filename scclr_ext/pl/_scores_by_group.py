@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from scclr_ext._docs import shared_docs
 from scclr_ext.get import scores_by_group as score_table
 from scclr_ext.get import scores_by_group_test
 from scclr_ext.get._groups import read_labels, read_scores
@@ -24,6 +25,7 @@ _OUTER, _PER_GROUP = 1.1, 0.75
 """Inches: what a panel needs beside its boxes, and for each box."""
 
 
+@shared_docs
 def scores_by_group(
     adata: AnnData,
     score: str | Sequence[str],
@@ -63,16 +65,12 @@ def scores_by_group(
         (`defer` in :func:`scclr_ext.pp.contrastive_preprocess`) are log-normalised as the model reads them.
     reference
         A group: every other one is tested against it, and its p-value stands above it. None tests all groups at once.
-    paired
-        Compare each unit with itself, leaving out those that are not in all groups compared. None does so where every
-        unit is in every group.
-    show
-        Show the figure. `None` follows `scanpy.settings.autoshow`.
+    {paired}
+    {show}
     ax
         Where to draw: an Axes for a single score; for several an Axes made by `plt.subplots`, which is emptied and its
         place divided, or a Figure or SubFigure. `None` makes a figure.
-    return_fig
-        Return the Figure and do not show it.
+    {return_fig}
 
     Returns
     -------
@@ -90,9 +88,7 @@ def scores_by_group(
 
     Warns
     -----
-    UserWarning
-        Where some units, not all, are in several groups, and `paired` is not given; or all cells of a group lack a
-        label in another column.
+    {units_warned}
 
     Notes
     -----

@@ -7,6 +7,7 @@ import pandas as pd
 from anndata import AnnData
 
 from scclr_ext._anndata import names
+from scclr_ext._docs import shared_docs
 from scclr_ext._keys import STABILITY_UNS
 from scclr_ext.get import stability as stability_tables
 from scclr_ext.get._stability import read_stability
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _PAIRS, _CLUSTERS, _MAPS = 2.7, 2.3, 3.7
 
 
+@shared_docs
 def stability(
     adata: AnnData,
     *,
@@ -54,18 +56,11 @@ def stability(
         maps, `obsm["X_umap"]` or the embedding that was repeated.
     key
         Name of the record in `uns`: what `tl.stability` was told in `key_added`.
-    show
-        Show the figure. `None` follows `scanpy.settings.autoshow`.
-    ax
-        Where to draw. A SubFigure or Figure is filled as it is (give it `layout="constrained"`); an Axes made by
-        `plt.subplots` is emptied, its place divided, and its figure given that layout where it has none. In less than
-        about 8 by 6 inches panels overlap. `None` makes a figure 11.5 inches wide.
-    return_fig
-        Return the Figure and do not show it.
+    {panels}
 
     Returns
     -------
-    `None` if the figure is shown, the list of its Axes with `show=False`, the Figure with `return_fig=True`.
+    {panels_returned}
 
     Raises
     ------

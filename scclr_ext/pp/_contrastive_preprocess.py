@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scclr_ext._anndata import check_adata, writable
-from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, doc_params
+from scclr_ext._docs import shared_docs
 from scclr_ext._settings import report
 from scclr_ext._stored import check_copy
 from scclr_ext._warn import warn
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@doc_params(adata=ADATA, layer=LAYER, batch_key=BATCH_KEY, copy=COPY)
+@shared_docs
 def contrastive_preprocess(
     adata: AnnData,
     method: str = "clear",

@@ -11,7 +11,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import check_adata, check_random_state, check_unique, check_whole, frame, is_whole, writable
 from scclr_ext._batches import batch_codes
 from scclr_ext._check_logarithms import check_logarithms
-from scclr_ext._docs import ADATA, BATCH_KEY, COPY, LAYER, RANDOM_STATE, doc_params
+from scclr_ext._docs import shared_docs
 from scclr_ext._logarithms import some_cells
 from scclr_ext._matrix import get_matrix, name_of, to_memory
 from scclr_ext._settings import report
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _FEWEST_CELLS, _FEWEST_GENES = 10, 4
 
 
-@doc_params(adata=ADATA, layer=LAYER, batch_key=BATCH_KEY, random_state=RANDOM_STATE, copy=COPY)
+@shared_docs
 def select_n_top_genes(
     adata: AnnData,
     method: str = "clear",

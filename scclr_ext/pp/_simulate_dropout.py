@@ -11,7 +11,7 @@ from scipy import sparse
 from scclr_ext import _keys
 from scclr_ext._anndata import check_adata, check_random_state, writable
 from scclr_ext._deferred import deferred_record, still_deferred
-from scclr_ext._docs import ADATA, COPY, LAYER, doc_params
+from scclr_ext._docs import shared_docs
 from scclr_ext._matrix import chunks, get_matrix, name_of
 from scclr_ext._settings import report
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-@doc_params(adata=ADATA, layer=LAYER, copy=COPY)
+@shared_docs
 def simulate_dropout(
     adata: AnnData,
     rate: float,

@@ -9,7 +9,7 @@ import pandas as pd
 from scclr_ext import _keys
 from scclr_ext._anndata import check_adata, check_key_added, check_random_state, get_rep, writable
 from scclr_ext._batches import batch_codes, recorded_batch_key
-from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
+from scclr_ext._docs import shared_docs
 from scclr_ext._records import CLUSTERS, EMBEDDING, GRAPH, MAPPING, check_free, is_record
 from scclr_ext._settings import report
 from scclr_ext._stored import check_copy
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-@doc_params(adata=ADATA, random_state=RANDOM_STATE, copy=COPY)
+@shared_docs
 def contrastive_cluster(
     adata: AnnData,
     *,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scclr_ext import _keys
 from scclr_ext._anndata import check_adata, check_key_added, check_random_state, writable
-from scclr_ext._docs import ADATA, BATCH_KEY, COPY, KEY_ADDED, LAYER, RANDOM_STATE, doc_params
+from scclr_ext._docs import shared_docs
 from scclr_ext._records import EMBEDDING, MAPPING, check_free, is_record
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scclr_ext.engine.config import MethodConfig
 
 
-@doc_params(adata=ADATA, layer=LAYER, batch_key=BATCH_KEY, key_added=KEY_ADDED, random_state=RANDOM_STATE, copy=COPY)
+@shared_docs
 def contrastive_embed(
     adata: AnnData,
     method: str | MethodConfig = "clear",
@@ -96,8 +96,7 @@ def contrastive_embed(
         Take the number of epochs or steps as the most there may be, and end the training once the neighbourhoods of
         1 000 cells in the embedding have stopped settling. No labels are looked at. None for what the method says,
         which is no.
-    device
-        `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU; or a device's name, such as `"cuda:1"`.
+    {device}
     devices
         Processes on this machine that share the work, one GPU (or a part of the CPU) each; each minibatch is split
         between them, and the loss is that of the whole. They run the same program: from a script or the command line,
@@ -115,8 +114,7 @@ def contrastive_embed(
     resume
         Go on with the training whose state is in `checkpoint_dir`, if there is one. On the CPU the result then has
         the same bits as that of a training that was never interrupted.
-    progress
-        Show a progress bar; None follows `scclr_ext.settings.progress`.
+    {progress}
     keep_weights
         Keep the trained weights in the record, 0.5 to 3 MB (9 MB with CLEAR's published presets):
         :func:`scclr_ext.io.save` and :func:`scclr_ext.tl.map_query` need them, today or from a file read next year.

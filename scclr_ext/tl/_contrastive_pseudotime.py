@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import check_adata, check_key_added, check_random_state, check_whole, get_rep, writable
-from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
+from scclr_ext._docs import shared_docs
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext._records import PSEUDOTIME, check_free, is_record
 from scclr_ext._settings import report, settings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _DOUBTFUL = 0.5
 
 
-@doc_params(adata=ADATA, random_state=RANDOM_STATE, copy=COPY)
+@shared_docs
 def contrastive_pseudotime(
     adata: AnnData,
     root: str | int,
@@ -69,8 +69,7 @@ def contrastive_pseudotime(
     key_added
         Column of `obs` and key of `uns` to write.
     {random_state}
-    progress
-        Show a progress bar; None follows `scclr_ext.settings.progress`.
+    {progress}
     {copy}
 
     Returns

@@ -15,7 +15,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import check_adata, check_column, check_key_added, check_random_state, check_whole, writable
 from scclr_ext._batches import batch_codes, no_groups
 from scclr_ext._categories import by_name, categories_of
-from scclr_ext._docs import ADATA, COPY, doc_params
+from scclr_ext._docs import shared_docs
 from scclr_ext._records import ATTRIBUTION, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
@@ -32,7 +32,7 @@ _LARGEST_ERROR = 0.05
 _ALL = "all cells"
 
 
-@doc_params(adata=ADATA, copy=COPY)
+@shared_docs
 def gene_attribution(
     adata: AnnData,
     groupby: str | None = None,
@@ -81,12 +81,10 @@ def gene_attribution(
         Look at no more than this many random cells of each group.
     key_added
         Key of `varm` and `uns` to write.
-    device
-        `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU; or a device's name, such as `"cuda:1"`.
+    {device}
     random_state
         Seed of the choice of cells, where a group has more than `max_cells`.
-    progress
-        Show a progress bar; None follows `scclr_ext.settings.progress`.
+    {progress}
     {copy}
 
     Returns

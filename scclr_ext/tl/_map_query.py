@@ -9,7 +9,7 @@ import numpy as np
 from scclr_ext import _keys
 from scclr_ext._anndata import check_adata, check_key_added, check_random_state, check_share, check_whole, writable
 from scclr_ext._batches import batch_codes
-from scclr_ext._docs import COPY, LAYER, doc_params
+from scclr_ext._docs import shared_docs
 from scclr_ext._feature_types import no_genes
 from scclr_ext._records import EMBEDDING, MAPPING, is_record
 from scclr_ext._settings import report
@@ -35,7 +35,7 @@ _MOST = 0.5
 """Where more of the query is novel, something is wrong with all of it."""
 
 
-@doc_params(layer=LAYER, copy=COPY)
+@shared_docs
 def map_query(
     adata: AnnData,
     reference: Model | AnnData | str | os.PathLike[str],
@@ -85,8 +85,7 @@ def map_query(
         Smallest share of the model's genes that the query must have.
     novelty_quantile
         Share of the reference's own cells, each held out in turn, that would not be called novel.
-    device
-        `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU.
+    {device}
     random_state
         Seed for the choice of 10 000 reference cells to hold out, where there are more, and for what is approximate
         with very many cells.

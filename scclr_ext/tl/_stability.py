@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 import scclr_ext
 from scclr_ext import _keys
 from scclr_ext._anndata import check_adata, check_key_added, check_random_state, check_whole, writable
-from scclr_ext._docs import ADATA, COPY, RANDOM_STATE, doc_params
+from scclr_ext._docs import shared_docs
 from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext._stored import check_copy
@@ -37,7 +37,7 @@ _SEEDS = 2**32
 _UNSURE = 0.5
 
 
-@doc_params(adata=ADATA, random_state=RANDOM_STATE, copy=COPY)
+@shared_docs
 def stability(
     adata: AnnData,
     method: str | MethodConfig | None = None,
@@ -95,8 +95,7 @@ def stability(
     key_added
         None writes the names below; `"foo"` writes `uns["foo"]`, `obs["foo_consensus"]` and
         `obs["foo_consensus_confidence"]`.
-    device
-        `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU; or a device's name, such as `"cuda:1"`.
+    {device}
     {random_state}
         The runs have the seeds `random_state`, `random_state + 1`, and so on: the first one is what
         `contrastive_embed` and `contrastive_cluster` give with `random_state`.
