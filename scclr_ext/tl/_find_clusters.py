@@ -10,7 +10,8 @@ import numpy as np
 
 from scclr_ext._anndata import check_whole, is_whole
 from scclr_ext._warn import warn
-from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
+from scclr_ext.tl._communities import as_igraph
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, by_size
 from scclr_ext.tl._resolution import resolution_for
 from scclr_ext.tl._sweep import sweep
 

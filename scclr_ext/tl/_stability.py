@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-import scclr_ext
 from scclr_ext import _keys
 from scclr_ext._anndata import check_adata, check_key_added, check_random_state, check_whole, writable
 from scclr_ext._docs import shared_docs
@@ -22,8 +20,8 @@ from scclr_ext.tl._consensus import consensus
 from scclr_ext.tl._find_clusters import ClusterOptions
 from scclr_ext.tl._model_input import read_model_input
 from scclr_ext.tl._published import warn_of_other_recipe
-from scclr_ext.tl._stability_comparison import compare, per_cluster
 from scclr_ext.tl._stability_input import known_labels, what_to_repeat
+from scclr_ext.tl._stability_record import stability_record
 from scclr_ext.tl._stability_run import SeedRun, run_once
 from scclr_ext.tl._training_options import with_options
 
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from scclr_ext.engine.config import MethodConfig
 
 _SEEDS = 2**32
-_UNSURE = 0.5
 
 
 @shared_docs
@@ -216,37 +213,21 @@ def stability(
         for seed in tqdm(seeds, desc="Seeds", unit="seed", disable=not show, leave=False)
     ]
     agreed = consensus(np.stack([one.labels for one in runs]))
-    table, ari, overlap, per_cell = compare(runs)
-
     _warn_of_collapse(seeds, runs)
     n_found = int(agreed.labels.max()) + 1
-    record: dict[str, Any] = {
-        "params": {
-            "method": trained.method,
-            "preset": trained.preset,
-            "obsm_key": _embedding_name(adata, key) if method is None else "",
-            "layer": data.layer,
-            "mask_var": data.mask_var,
-            "batch_key": data.batch_key,
-            "n_cells": len(agreed.labels),
-            "n_genes": len(data.genes),
-            "cluster_method": cluster_method,
-            "n_neighbors": n_neighbors,
-            "label_key": label_key or "",
-            "clusters_key": keys.clusters,
-            "confidence_key": keys.confidence,
-            **({"resolution": resolution} if resolution is not None else {}),
-            **({"n_clusters": n_clusters} if n_clusters is not None else {}),
-        },
-        "random_state": random_state,
-        "versions": {"scclr_ext": scclr_ext.__version__, "torch": version("torch")},
-        "runs": {"seed": np.array(seeds, dtype=np.int64), **table},
-        "ari": ari,
-        "neighbor_overlap": overlap,
-        "clusters": per_cluster(agreed.labels, agreed.confidence, per_cell),
-        "unsure": float((agreed.confidence < _UNSURE).mean()),
-        "seconds": time.perf_counter() - started,
-    }
+    record = stability_record(
+        trained,
+        data,
+        options,
+        agreed,
+        runs,
+        keys,
+        obsm_key=_embedding_name(adata, key) if method is None else "",
+        label_key=label_key or "",
+        random_state=random_state,
+        seeds=seeds,
+    )
+    record["seconds"] = time.perf_counter() - started
     target = writable(adata, copy=copy)
     target.obs[keys.clusters] = pd.Categorical.from_codes(agreed.labels, [str(i) for i in range(n_found)])
     target.obs[keys.confidence] = agreed.confidence
@@ -255,7 +236,7 @@ def stability(
     report(
         f"added obs[{keys.clusters!r}], {n_found} clusters, obs[{keys.confidence!r}] (mean "
         f"{agreed.confidence.mean():.2f}), and uns[{keys.uns!r}]: over {len(runs)} seeds the mean ARI is "
-        f"{ari[pairs].mean():.2f}, {overlap[pairs].mean():.0%} of neighbours are shared"
+        f"{record['ari'][pairs].mean():.2f}, {record['neighbor_overlap'][pairs].mean():.0%} of neighbours are shared"
     )
     return target if copy else None
 

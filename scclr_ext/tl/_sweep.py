@@ -11,8 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from scclr_ext.metrics import adjusted_rand_index
 from scclr_ext.tl._choose import SHARPNESS, choose_partition
+from scclr_ext.tl._communities import as_igraph
 from scclr_ext.tl._graph import neighbor_graph
-from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, by_size
 from scclr_ext.tl._spread import spread
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import random
+from typing import TYPE_CHECKING
 
 import anndata as ad
 import igraph
@@ -12,12 +12,14 @@ import pytest
 import scanpy as sc
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse
 from sklearn.cluster import AgglomerativeClustering
 
 from scclr_ext.metrics import adjusted_rand_index
 from scclr_ext.tl import _partition
-from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, as_igraph, by_size, leiden, louvain
+from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS, by_size
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 TAKE_K = [name for name, method in REP_METHODS.items() if method.takes_k]
 
@@ -70,80 +72,6 @@ def test_any_number_of_clusters(graph, method, k) -> None:
     assert len(labels) == len(BLOBS)
 
 
-@pytest.mark.parametrize("resolution", [0.5, 1.0, 2.0])
-def test_leiden_is_scanpy_s(pair_graph, resolution) -> None:
-    work = ad.AnnData(np.zeros((120, 0), dtype=np.float32))
-    sc.tl.leiden(
-        work,
-        resolution=resolution,
-        random_state=3,
-        adjacency=pair_graph,
-        flavor="igraph",
-        n_iterations=2,
-        directed=False,
-    )
-    expected = work.obs["leiden"].astype(int).tolist()
-    assert leiden(pair_graph, resolution, 3).tolist() == expected
-    assert leiden(as_igraph(pair_graph), resolution, 3).tolist() == expected
-
-
-def test_the_collector_does_not_look_at_every_edge() -> None:
-    graph = make_graph(np.random.default_rng(0).normal(size=(1000, 4)).astype(np.float32))
-    looks: list[str] = []
-
-    def count(phase: str, info: dict[str, int]) -> None:
-        looks.append(phase)
-
-    gc.callbacks.append(count)
-    try:
-        found = as_igraph(graph)
-    finally:
-        gc.callbacks.remove(count)
-    assert found.ecount() == graph.nnz > 10_000
-    assert len(looks) < 10, "a tuple per edge, and 700 of them call it"
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_the_collector_is_left_as_it_was(monkeypatch, pair_graph, enabled) -> None:
-    (gc.enable if enabled else gc.disable)()
-    try:
-        as_igraph(pair_graph)
-        assert gc.isenabled() == enabled
-        monkeypatch.setattr(_partition.np, "column_stack", [].index)
-        with pytest.raises(ValueError, match="not in list"):
-            as_igraph(pair_graph)
-        assert gc.isenabled() == enabled
-    finally:
-        gc.enable()
-
-
-def test_louvain_is_a_partition_of_high_modularity(pair_graph) -> None:
-    labels = louvain(pair_graph, 1.0, 0)
-    n = pair_graph.shape[0]
-    weighted = igraph.Graph.Weighted_Adjacency(pair_graph, mode="undirected")
-    modularity = {
-        name: weighted.modularity(found, weights="weight", directed=False)
-        for name, found in {
-            "louvain": labels,
-            "leiden": leiden(pair_graph, 1.0, 0),
-            "chance": np.random.default_rng(0).permutation(labels),
-        }.items()
-    }
-    assert len(labels) == n
-    assert modularity["louvain"] > 0.95 * modularity["leiden"]
-    assert modularity["chance"] < 0.2 * modularity["louvain"]
-
-
-def test_louvain_uses_the_weights() -> None:
-    # Two pairs that strong edges make, and two that weak ones would.
-    edges = [(0, 1, 1.0), (2, 3, 1.0), (0, 2, 0.01), (1, 3, 0.01)]
-    matrix = sparse.lil_matrix((4, 4))
-    for i, j, weight in edges:
-        matrix[i, j] = matrix[j, i] = weight
-    labels = louvain(matrix.tocsr(), 1.0, 0)
-    assert labels[0] == labels[1] != labels[2] == labels[3]
-
-
 @pytest.mark.parametrize("method", list(GRAPH_METHODS))
 def test_resolution_raises_the_number(pair_graph, method) -> None:
     found = [len(np.unique(GRAPH_METHODS[method](pair_graph, r, 0))) for r in (0.01, 1.0, 20.0)]
@@ -175,24 +103,6 @@ def test_same_seed_same_labels_and_generators_left_alone(pair_graph, method, see
     np.random.seed(6)
     assert cut() == first
     assert drawn_by_igraph() == expected  # igraph draws from Python's generator again
-
-
-def test_louvain_depends_on_the_seed(pair_graph) -> None:
-    assert len({tuple(louvain(pair_graph, 1.0, seed)) for seed in range(5)}) > 1
-
-
-def test_igraph_s_generator_is_restored_after_a_failure(pair_graph, monkeypatch) -> None:
-    def fail(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(igraph.Graph, "community_multilevel", fail)
-    with pytest.raises(KeyboardInterrupt):
-        louvain(pair_graph, 1.0, 0)
-    drawn = []
-    for _ in range(2):
-        random.seed(11)
-        drawn.append(igraph.Graph.Erdos_Renyi(n=20, p=0.3).get_edgelist())
-    assert drawn[0] == drawn[1]
 
 
 def test_spectral_in_one_piece_and_in_many(graph, pair_graph) -> None:

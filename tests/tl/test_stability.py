@@ -298,7 +298,7 @@ def test_two_cells_are_too_few(logged) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-@pytest.mark.parametrize("stage", ["run_once", "consensus", "compare", "writable"])
+@pytest.mark.parametrize("stage", ["run_once", "consensus", "stability_record", "writable"])
 def test_interruption_changes_nothing(logged, monkeypatch, stage, error) -> None:
     inner, calls = getattr(_stability, stage), []
 
