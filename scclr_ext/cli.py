@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._options import parser
+from scclr_ext._command_line.options import parser
 
 if TYPE_CHECKING:
     import argparse
@@ -56,11 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def analyse(adata: AnnData, args: argparse.Namespace, *, cluster: bool) -> None:
     """Preprocess (unless told not to), embed and cluster, in place."""
-    from scclr_ext._anndata import check_key_added, check_random_state
+    from scclr_ext._checks import check_key_added, check_random_state
     from scclr_ext.engine.checkpoint import check_resume
     from scclr_ext.engine.device import device_of, precision_of
     from scclr_ext.engine.methods import resolve
-    from scclr_ext.tl._find_clusters import ClusterOptions
+    from scclr_ext.tl._clustering.find_clusters import ClusterOptions
 
     # What cannot work is told now, not after all cells were read, or trained on.
     method = args.method or ("scclr" if args.batch_key else "clear")
@@ -210,7 +210,7 @@ def _make_folder(path: Path) -> None:
 
 
 def _demo(args: argparse.Namespace, fabric: Fabric | None) -> None:
-    from scclr_ext._demo import demo
+    from scclr_ext._command_line.demo import demo
 
     _by_first(lambda: _make_folder(args.out), fabric)
     demo(args, first=fabric is None or fabric.is_global_zero)

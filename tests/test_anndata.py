@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
-from scclr_ext._anndata import check_key_added, check_random_state, check_unique, get_rep, writable
+from anndata_state import freeze, unchanged
+from scclr_ext._anndata import check_unique, get_rep, writable
 from scclr_ext._batches import batch_codes
+from scclr_ext._checks import check_key_added, check_random_state
 from scclr_ext._keys import embedding_keys
 
-STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
-freeze, unchanged = STATE["freeze"], STATE["unchanged"]
 VALUES = np.array([[0.0, 1.5, 0.0], [2.0, 0.0, 3.0]])
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import scclr_ext as clr
-
-STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
-unchanged = STATE["unchanged"]
+from anndata_state import unchanged
 
 COLUMNS = {
     "groupby": [

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 
+from anndata_state import unchanged
 from scclr_ext._batches import batch_codes, batch_names, recorded_batch_key
-
-STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
-unchanged = STATE["unchanged"]
 
 
 @pytest.mark.parametrize(

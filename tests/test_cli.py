@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +13,13 @@ import pandas as pd
 import pytest
 
 import scclr_ext as clr
-from scclr_ext._demo import demo
-from scclr_ext._options import parser
+from anndata_state import freeze
+from scclr_ext._command_line.demo import demo
+from scclr_ext._command_line.options import parser
 from scclr_ext.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust this embedding:UserWarning")
 
-STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
-freeze = STATE["freeze"]
 QUICK = ["--n-steps", "3", "--device", "cpu", "--resolution", "1"]
 
 

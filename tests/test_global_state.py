@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import runpy
 import subprocess
 import sys
 import threading
@@ -22,11 +21,10 @@ import pytest
 import torch
 
 import scclr_ext as clr
+from anndata_state import freeze
+from hostile.rows import ROWS, make_counts, make_ready
 from scclr_ext.engine.methods import METHODS
 
-STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
-freeze = STATE["freeze"]
-ROWS = (_rows := runpy.run_path(str(Path(__file__).parent / "hostile" / "rows.py")))["ROWS"]
 QUICK: dict[str, Any] = {"device": "cpu", "progress": False}
 
 # A training of a few steps has learned nothing, and three points are few, as the calls rightly say.
@@ -85,7 +83,7 @@ def seed_everything(seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def bases() -> dict[str, ad.AnnData]:
-    return {"counts": _rows["make_counts"](), "ready": _rows["make_ready"]()}
+    return {"counts": make_counts(), "ready": make_ready()}
 
 
 @pytest.mark.parametrize("name", list(ROWS))

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pytest
 import scanpy as sc
 
 import scclr_ext as clr
+from anndata_state import unchanged
 from scclr_ext import _records
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:(Do not trust|The contributions to|The graphs hardly|The neighbour graph is in)"
 )
-unchanged = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))["unchanged"]
 QUICK = {"device": "cpu", "progress": False, "n_steps": 2}
 CALLS = {
     _records.EMBEDDING: lambda a, key: clr.tl.contrastive_embed(a, key_added=key, **QUICK),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -12,9 +9,7 @@ import pytest
 import scanpy as sc
 
 import scclr_ext as clr
-
-STATE = runpy.run_path(str(Path(__file__).parent / "anndata_state.py"))
-assert_reads_back = STATE["assert_reads_back"]
+from anndata_state import assert_reads_back
 
 
 @pytest.fixture(scope="module")

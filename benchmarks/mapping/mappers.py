@@ -9,7 +9,7 @@ import scanpy as sc
 
 import scclr_ext as clr
 from scclr_ext.io import Reference
-from scclr_ext.tl._transfer import assess
+from scclr_ext.tl._mapping.transfer import assess
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -67,7 +67,7 @@ def _peak() -> float:
 
 def _stored_per_cell(adata: Any) -> float:
     """Values of the model's genes that are not zero, of the first cells."""
-    from scclr_ext._matrix import get_matrix
+    from scclr_ext._values.matrix import get_matrix
 
     genes = adata.var["highly_variable"].to_numpy()
     return float((get_matrix(adata, None)[:500][:, genes] != 0).sum() / min(500, adata.n_obs))

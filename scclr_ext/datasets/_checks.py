@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scclr_ext._anndata import check_whole
+from scclr_ext._checks import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

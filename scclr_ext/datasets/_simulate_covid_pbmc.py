@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scclr_ext._anndata import check_random_state, check_share
+from scclr_ext._checks import check_random_state, check_share
 from scclr_ext.datasets._assemble import assemble
 from scclr_ext.datasets._blocks import Plan
 from scclr_ext.datasets._checks import at_least, at_most, finite

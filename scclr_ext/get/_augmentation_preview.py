@@ -8,11 +8,12 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from scclr_ext._anndata import check_adata, check_random_state, is_whole
-from scclr_ext._stored import StoredRows
+from scclr_ext._anndata import check_adata
+from scclr_ext._checks import check_random_state, is_whole
+from scclr_ext._values.stored import StoredRows
 from scclr_ext.engine.methods import DataInfo, build, resolve
 from scclr_ext.engine.moments import gene_moments
-from scclr_ext.tl._model_input import read_model_input
+from scclr_ext.tl._embedding.model_input import read_model_input
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

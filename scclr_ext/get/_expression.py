@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import scanpy as sc
 
-from scclr_ext._deferred import deferred_factors, deferred_record, still_deferred
-from scclr_ext._matrix import get_matrix
-from scclr_ext._stored import StoredRows
-from scclr_ext._units import guess_units
+from scclr_ext._values.deferred import deferred_factors, deferred_record, still_deferred
+from scclr_ext._values.matrix import get_matrix
+from scclr_ext._values.stored import StoredRows
+from scclr_ext._values.units import guess_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_whole, names
+from scclr_ext._anndata import names
+from scclr_ext._checks import check_whole
 from scclr_ext._records import ATTRIBUTION, find_record
 from scclr_ext.get._markers import find_markers, marker_scores
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scclr_ext._anndata import check_adata, check_column, names
 from scclr_ext._batches import no_groups
 from scclr_ext._categories import by_name, categories_of, widened
-from scclr_ext._matrix import get_matrix
+from scclr_ext._values.matrix import get_matrix
 from scclr_ext._warn import warn
 from scclr_ext.get._expression import in_raw, read_expression
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext._anndata import names
-from scclr_ext._matrix import chunks
 from scclr_ext._records import EMBEDDING, find_record
+from scclr_ext._values.matrix import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.metrics import silhouette_samples as sklearn_silhouette_samples
 
-from scclr_ext._anndata import check_random_state
+from scclr_ext._checks import check_random_state
 from scclr_ext.metrics._checks import as_codes, as_representation, check_sample_size
 
 if TYPE_CHECKING:

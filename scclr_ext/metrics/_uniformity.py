@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scclr_ext._anndata import check_random_state
+from scclr_ext._checks import check_random_state
 from scclr_ext.metrics._checks import as_representation, check_sample_size
 from scclr_ext.metrics._normalize import l2_normalize
 

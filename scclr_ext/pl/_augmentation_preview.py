@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scclr_ext._anndata import check_whole
+from scclr_ext._checks import check_whole
 from scclr_ext._docs import shared_docs
 from scclr_ext.get import augmentation_preview as view_table
 from scclr_ext.pl._layout import finish, host_for

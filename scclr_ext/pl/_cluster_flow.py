@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from scclr_ext._anndata import check_share
+from scclr_ext._checks import check_share
 from scclr_ext._docs import shared_docs
 from scclr_ext.get import cluster_flow as flow_table
 from scclr_ext.pl import _river

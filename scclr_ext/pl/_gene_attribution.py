@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Patch
 
-from scclr_ext._anndata import check_whole
+from scclr_ext._checks import check_whole
 from scclr_ext._docs import shared_docs
 from scclr_ext._keys import ATTRIBUTION
 from scclr_ext.get import gene_attribution as attribution_table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scclr_ext._anndata import check_adata, writable
 from scclr_ext._docs import shared_docs
 from scclr_ext._settings import report
-from scclr_ext._stored import check_copy
+from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
 from scclr_ext.pp._prepare import prepare
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from scclr_ext._normalize import library_sizes, log_normalize, size_factors
+from scclr_ext._values.normalize import library_sizes, log_normalize, size_factors
 from scclr_ext.engine.hold import pieces_of
 from scclr_ext.engine.moments import Moments
 from scclr_ext.engine.prefetch import prefetch
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from scclr_ext._stored import StoredRows
-    from scclr_ext._units import Units
+    from scclr_ext._values.stored import StoredRows
+    from scclr_ext._values.units import Units
 
 
 class Gathered(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext import _keys
-from scclr_ext._gene_mask import gene_mask
+from scclr_ext._values.gene_mask import gene_mask
 from scclr_ext.pp._dispersion import rank_genes, rank_genes_in_batches
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._logarithms import some_rows
-from scclr_ext._matrix import to_memory
-from scclr_ext._stored import is_stored
-from scclr_ext._units import guess_units
+from scclr_ext._values.logarithms import some_rows
+from scclr_ext._values.matrix import to_memory
+from scclr_ext._values.stored import is_stored
+from scclr_ext._values.units import guess_units
 from scclr_ext.engine.hold import pieces_of
 
 if TYPE_CHECKING:

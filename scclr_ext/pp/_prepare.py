@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_unique, check_whole, frame
+from scclr_ext._anndata import check_unique, frame
 from scclr_ext._batches import batch_codes, batch_names
-from scclr_ext._check_logarithms import check_logarithms
-from scclr_ext._feature_types import no_genes
-from scclr_ext._logarithms import check_alike, normalized_apart, several_sizes, some_cells
-from scclr_ext._matrix import apart, get_matrix, name_of, to_memory
+from scclr_ext._checks import check_whole
 from scclr_ext._settings import settings
-from scclr_ext._stored import StoredRows, is_stored
-from scclr_ext._units import check_not_scaled, guess_units
+from scclr_ext._values.check_logarithms import check_logarithms
+from scclr_ext._values.feature_types import no_genes
+from scclr_ext._values.logarithms import check_alike, normalized_apart, several_sizes, some_cells
+from scclr_ext._values.matrix import apart, get_matrix, name_of, to_memory
+from scclr_ext._values.stored import StoredRows, is_stored
+from scclr_ext._values.units import check_not_scaled, guess_units
 from scclr_ext.engine.methods import METHODS, resolve
 from scclr_ext.pp._gather import gather, normalize
 from scclr_ext.pp._genes import select_genes

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_adata, check_random_state, check_unique, check_whole, frame, is_whole, writable
+from scclr_ext._anndata import check_adata, check_unique, frame, writable
 from scclr_ext._batches import batch_codes
-from scclr_ext._check_logarithms import check_logarithms
+from scclr_ext._checks import check_random_state, check_whole, is_whole
 from scclr_ext._docs import shared_docs
-from scclr_ext._logarithms import some_cells
-from scclr_ext._matrix import get_matrix, name_of, to_memory
 from scclr_ext._settings import report
-from scclr_ext._stored import StoredRows, check_copy, is_stored
-from scclr_ext._units import check_not_scaled, guess_units
+from scclr_ext._values.check_logarithms import check_logarithms
+from scclr_ext._values.logarithms import some_cells
+from scclr_ext._values.matrix import get_matrix, name_of, to_memory
+from scclr_ext._values.stored import StoredRows, check_copy, is_stored
+from scclr_ext._values.units import check_not_scaled, guess_units
 from scclr_ext._warn import warn
 from scclr_ext.engine.methods import METHODS, resolve
 from scclr_ext.pp._gather import normalize

@@ -9,11 +9,12 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_adata, check_random_state, writable
-from scclr_ext._deferred import deferred_record, still_deferred
+from scclr_ext._anndata import check_adata, writable
+from scclr_ext._checks import check_random_state
 from scclr_ext._docs import shared_docs
-from scclr_ext._matrix import chunks, get_matrix, name_of
 from scclr_ext._settings import report
+from scclr_ext._values.deferred import deferred_record, still_deferred
+from scclr_ext._values.matrix import chunks, get_matrix, name_of
 
 if TYPE_CHECKING:
     from anndata import AnnData

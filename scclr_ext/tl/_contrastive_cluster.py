@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_adata, check_key_added, check_random_state, get_rep, writable
+from scclr_ext._anndata import check_adata, get_rep, writable
 from scclr_ext._batches import batch_codes, recorded_batch_key
+from scclr_ext._checks import check_key_added, check_random_state
 from scclr_ext._docs import shared_docs
 from scclr_ext._records import CLUSTERS, EMBEDDING, GRAPH, MAPPING, check_free, is_record
 from scclr_ext._settings import report
-from scclr_ext._stored import check_copy
+from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
-from scclr_ext.tl._find_clusters import ClusterOptions, find_clusters
+from scclr_ext.tl._clustering.find_clusters import ClusterOptions, find_clusters
 from scclr_ext.tl._graph import neighbor_graph, stored_graph
 
 if TYPE_CHECKING:

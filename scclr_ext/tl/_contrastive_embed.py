@@ -6,20 +6,21 @@ import time
 from typing import TYPE_CHECKING
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_adata, check_key_added, check_random_state, writable
+from scclr_ext._anndata import check_adata, writable
+from scclr_ext._checks import check_key_added, check_random_state
 from scclr_ext._docs import shared_docs
 from scclr_ext._records import EMBEDDING, MAPPING, check_free, is_record
 from scclr_ext._settings import report, settings
-from scclr_ext._stored import check_copy
+from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
 from scclr_ext.engine.checkpoint import check_resume
 from scclr_ext.engine.diagnostics import find_collapse
 from scclr_ext.engine.methods import resolve
 from scclr_ext.engine.run import run
-from scclr_ext.tl._model_input import look_at_logarithms, read_model_input
-from scclr_ext.tl._published import warn_of_other_recipe
-from scclr_ext.tl._record import embedding_record
-from scclr_ext.tl._training_options import with_options
+from scclr_ext.tl._embedding.model_input import look_at_logarithms, read_model_input
+from scclr_ext.tl._embedding.published import warn_of_other_recipe
+from scclr_ext.tl._embedding.record import embedding_record
+from scclr_ext.tl._embedding.training_options import with_options
 
 if TYPE_CHECKING:
     from pathlib import Path

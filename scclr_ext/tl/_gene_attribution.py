@@ -12,16 +12,17 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import check_adata, check_column, check_key_added, check_random_state, check_whole, writable
+from scclr_ext._anndata import check_adata, check_column, writable
 from scclr_ext._batches import batch_codes, no_groups
 from scclr_ext._categories import by_name, categories_of
+from scclr_ext._checks import check_key_added, check_random_state, check_whole
 from scclr_ext._docs import shared_docs
 from scclr_ext._records import ATTRIBUTION, check_free
 from scclr_ext._settings import report, settings
-from scclr_ext._stored import check_copy
+from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
-from scclr_ext.tl._attribution_input import read_cells
-from scclr_ext.tl._contrasts import Contrast, contrasts
+from scclr_ext.tl._attribution.contrasts import Contrast, contrasts
+from scclr_ext.tl._attribution.inputs import read_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_adata, check_key_added, check_random_state, check_share, check_whole, writable
+from scclr_ext._anndata import check_adata, writable
 from scclr_ext._batches import batch_codes
+from scclr_ext._checks import check_key_added, check_random_state, check_share, check_whole
 from scclr_ext._docs import shared_docs
-from scclr_ext._feature_types import no_genes
 from scclr_ext._records import EMBEDDING, MAPPING, is_record
 from scclr_ext._settings import report
-from scclr_ext._stored import check_copy
+from scclr_ext._values.feature_types import no_genes
+from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
 from scclr_ext.io._get_model import get_model
 from scclr_ext.io._reference import reference_of
-from scclr_ext.tl._map_input import library_excess, read_query
-from scclr_ext.tl._map_record import colors_of, columns_of, record_of
-from scclr_ext.tl._shift import shift_batches
-from scclr_ext.tl._transfer import assess
+from scclr_ext.tl._mapping.query import library_excess, read_query
+from scclr_ext.tl._mapping.record import colors_of, columns_of, record_of
+from scclr_ext.tl._mapping.shift import shift_batches
+from scclr_ext.tl._mapping.transfer import assess
 
 if TYPE_CHECKING:
     import os

@@ -10,20 +10,21 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from scclr_ext import _keys
-from scclr_ext._anndata import check_adata, check_key_added, check_random_state, check_whole, writable
+from scclr_ext._anndata import check_adata, writable
+from scclr_ext._checks import check_key_added, check_random_state, check_whole
 from scclr_ext._docs import shared_docs
 from scclr_ext._records import STABILITY, check_free
 from scclr_ext._settings import report, settings
-from scclr_ext._stored import check_copy
+from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
-from scclr_ext.tl._consensus import consensus
-from scclr_ext.tl._find_clusters import ClusterOptions
-from scclr_ext.tl._model_input import read_model_input
-from scclr_ext.tl._published import warn_of_other_recipe
-from scclr_ext.tl._stability_input import known_labels, what_to_repeat
-from scclr_ext.tl._stability_record import stability_record
-from scclr_ext.tl._stability_run import SeedRun, run_once
-from scclr_ext.tl._training_options import with_options
+from scclr_ext.tl._clustering.find_clusters import ClusterOptions
+from scclr_ext.tl._embedding.model_input import read_model_input
+from scclr_ext.tl._embedding.published import warn_of_other_recipe
+from scclr_ext.tl._embedding.training_options import with_options
+from scclr_ext.tl._repeats.consensus import consensus
+from scclr_ext.tl._repeats.record import stability_record
+from scclr_ext.tl._repeats.request import known_labels, what_to_repeat
+from scclr_ext.tl._repeats.run_once import SeedRun, run_once
 
 if TYPE_CHECKING:
     from anndata import AnnData

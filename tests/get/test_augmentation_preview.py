@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 import scclr_ext as clr
+from anndata_state import unchanged
 from scclr_ext.engine.methods import ClearConfig
-
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
 
 
 @pytest.fixture

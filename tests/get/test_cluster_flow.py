@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
 
 import scclr_ext as clr
-
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
+from anndata_state import unchanged
 
 
 def labelled(n: int = 200) -> AnnData:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-import runpy
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,9 +15,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import scclr_ext as clr
+from anndata_state import unchanged
 from scclr_ext.get._group_test import compare_groups
 
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
 DONORS = {"well": ["h1", "h2", "h3", "h4", "h5"], "mild": ["m1", "m2", "m3", "m4"], "severe": ["s1", "s2", "s3", "s4"]}
 RISE = {"well": 0.1, "mild": 0.25, "severe": 0.6}
 

@@ -9,9 +9,10 @@ from anndata import read_h5ad
 from sklearn.metrics import silhouette_samples
 
 import scclr_ext as clr
+from synthetic import make_embedded
 
 
-def test_history_is_the_record(make_embedded) -> None:
+def test_history_is_the_record() -> None:
     adata = make_embedded()
     history = clr.get.embedding_qc(adata).history
     assert list(history) == list(adata.uns["clr"]["history"])
@@ -19,7 +20,7 @@ def test_history_is_the_record(make_embedded) -> None:
         np.testing.assert_array_equal(history[column], values)
 
 
-def test_spectrum_is_that_of_the_centred_embedding(make_embedded) -> None:
+def test_spectrum_is_that_of_the_centred_embedding() -> None:
     adata = make_embedded()
     spectrum = clr.get.embedding_qc(adata).spectrum
     x = adata.obsm["X_clr"].astype(float)
@@ -31,7 +32,7 @@ def test_spectrum_is_that_of_the_centred_embedding(make_embedded) -> None:
     assert not spectrum["collapsed"].any()
 
 
-def test_clusters_are_counted_and_scored(make_embedded) -> None:
+def test_clusters_are_counted_and_scored() -> None:
     adata = make_embedded()
     qc = clr.get.embedding_qc(adata)
     widths = silhouette_samples(adata.obsm["X_clr"], adata.obs["clr_clusters"])
@@ -44,7 +45,7 @@ def test_clusters_are_counted_and_scored(make_embedded) -> None:
     assert qc.summary["silhouette"].item() == pytest.approx(widths.mean(), rel=1e-5)
 
 
-def test_batches_are_a_cross_table(make_embedded) -> None:
+def test_batches_are_a_cross_table() -> None:
     adata = make_embedded(n_batches=3)
     qc = clr.get.embedding_qc(adata)
     expected = pd.crosstab(adata.obs["clr_clusters"], adata.obs["donor"])
@@ -54,14 +55,14 @@ def test_batches_are_a_cross_table(make_embedded) -> None:
     np.testing.assert_allclose(qc.clusters["batch_entropy"], -(share * np.log(share)).sum(axis=1) / np.log(3))
 
 
-def test_entropy_at_its_ends(make_embedded) -> None:
+def test_entropy_at_its_ends() -> None:
     adata = make_embedded(n_obs=40, n_clusters=2)
     adata.obs["clr_clusters"] = pd.Categorical(["a"] * 20 + ["b"] * 20)
     adata.obs["donor"] = ["x"] * 20 + ["x", "y"] * 10
     assert clr.get.embedding_qc(adata).clusters["batch_entropy"].tolist() == pytest.approx([0, 1])
 
 
-def test_summary(make_embedded) -> None:
+def test_summary() -> None:
     adata = make_embedded()
     summary = clr.get.embedding_qc(adata).summary
     assert summary.index.tolist() == ["clr"]
@@ -78,7 +79,7 @@ def test_summary(make_embedded) -> None:
     assert row["seconds"] == 12.5
 
 
-def test_collapse_is_counted(make_embedded) -> None:
+def test_collapse_is_counted() -> None:
     adata = make_embedded()
     x = adata.obsm["X_clr"].copy()
     x[:, 4:] = 0
@@ -94,13 +95,13 @@ def test_collapse_is_counted(make_embedded) -> None:
     assert not qc.spectrum["variance_ratio"].any()
 
 
-def test_few_cells_are_no_collapse(make_embedded) -> None:
+def test_few_cells_are_no_collapse() -> None:
     qc = clr.get.embedding_qc(make_embedded(n_obs=12, n_dims=64))
     assert len(qc.spectrum) == 11
     assert not qc.spectrum["collapsed"].any()
 
 
-def test_without_clusters_and_batches(make_embedded) -> None:
+def test_without_clusters_and_batches() -> None:
     qc = clr.get.embedding_qc(make_embedded(n_clusters=0, n_batches=0))
     assert len(qc.clusters) == 0
     assert "silhouette" in qc.clusters
@@ -115,14 +116,14 @@ def test_without_clusters_and_batches(make_embedded) -> None:
     assert qc.batches.size == 0
 
 
-def test_one_cluster_has_no_silhouette(make_embedded) -> None:
+def test_one_cluster_has_no_silhouette() -> None:
     qc = clr.get.embedding_qc(make_embedded(n_clusters=1))
     assert qc.clusters["n_cells"].tolist() == [150]
     assert qc.clusters["silhouette"].isna().all()
     assert np.isnan(qc.summary["silhouette"].item())
 
 
-def test_cells_and_categories_that_are_missing(make_embedded) -> None:
+def test_cells_and_categories_that_are_missing() -> None:
     adata = make_embedded()
     labels = adata.obs["clr_clusters"].cat.add_categories("unused")
     labels.iloc[:10] = np.nan
@@ -133,7 +134,7 @@ def test_cells_and_categories_that_are_missing(make_embedded) -> None:
     assert clusters["fraction"].sum() == pytest.approx(1)
 
 
-def test_plain_columns_are_sorted_naturally(make_embedded) -> None:
+def test_plain_columns_are_sorted_naturally() -> None:
     adata = make_embedded(n_obs=300, n_clusters=12)
     adata.obs["text"] = adata.obs["clr_clusters"].astype(str)
     adata.obs["number"] = adata.obs["clr_clusters"].astype(int)
@@ -142,7 +143,7 @@ def test_plain_columns_are_sorted_naturally(make_embedded) -> None:
     assert clr.get.embedding_qc(adata, cluster_key="number").clusters.index.tolist() == list(range(12))
 
 
-def test_a_large_set_is_sampled_for_the_silhouette(make_embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_set_is_sampled_for_the_silhouette(monkeypatch: pytest.MonkeyPatch) -> None:
     adata = make_embedded(n_obs=900)
     full = clr.get.embedding_qc(adata)
     from scclr_ext.get import _clusters
@@ -155,7 +156,7 @@ def test_a_large_set_is_sampled_for_the_silhouette(make_embedded, monkeypatch: p
     pd.testing.assert_frame_equal(sampled.clusters, clr.get.embedding_qc(adata).clusters)
 
 
-def test_other_keys_and_a_file_in_between(make_embedded, tmp_path) -> None:
+def test_other_keys_and_a_file_in_between(tmp_path) -> None:
     adata = make_embedded(key="foo", obsm_key="foo")
     adata.write_h5ad(tmp_path / "cells.h5ad")
     before, after = (clr.get.embedding_qc(a, key="foo") for a in (adata, read_h5ad(tmp_path / "cells.h5ad")))
@@ -164,7 +165,7 @@ def test_other_keys_and_a_file_in_between(make_embedded, tmp_path) -> None:
     assert before.summary.index.tolist() == ["foo"]
 
 
-def test_a_single_record_and_none(make_embedded) -> None:
+def test_a_single_record_and_none() -> None:
     assert len(clr.get.embedding_qc(make_embedded(n_records=1)).history) == 1
     adata = make_embedded()
     adata.uns["clr"]["history"] = {}
@@ -172,13 +173,13 @@ def test_a_single_record_and_none(make_embedded) -> None:
     assert np.isnan(summary["final_loss"].item())
 
 
-def test_a_batch_column_that_is_gone_is_no_batch(make_embedded) -> None:
+def test_a_batch_column_that_is_gone_is_no_batch() -> None:
     adata = make_embedded()
     del adata.obs["donor"]
     assert clr.get.embedding_qc(adata).batches.size == 0
 
 
-def test_errors_say_what_to_run(make_embedded) -> None:
+def test_errors_say_what_to_run() -> None:
     adata = make_embedded()
     with pytest.raises(TypeError, match="`adata` is a dict"):
         clr.get.embedding_qc({})

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from anndata import AnnData, read_h5ad
+from anndata import read_h5ad
 
 import scclr_ext as clr
-
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
-
-
-def tried(numbers=(500, 1000, 2000), chosen: int = 1000) -> AnnData:
-    adata = AnnData(np.zeros((3, 2), dtype=np.float32))
-    adata.uns["clr_n_top_genes"] = {
-        "n_top_genes": chosen,
-        "candidates": np.array(numbers),
-        "morans_i": np.linspace(0.2, 0.3, len(numbers)),
-        "spread": np.full(len(numbers), 0.01),
-    }
-    return adata
+from anndata_state import unchanged
+from tried import tried
 
 
 def test_the_table_is_the_record() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,8 +9,8 @@ from anndata import AnnData
 from scipy.stats import spearmanr
 
 import scclr_ext as clr
+from anndata_state import unchanged
 
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
 STAGES = ["zygote", "2cell", "blast"]
 
 

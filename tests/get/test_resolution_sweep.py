@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData, read_h5ad
 
 import scclr_ext as clr
+from anndata_state import unchanged
 from scclr_ext.get._sweep_record import SWEEP_COLUMNS
-
-TESTS = Path(__file__).parents[1]
-make_swept = runpy.run_path(str(TESTS / "pl" / "swept.py"))["make_swept"]
-unchanged = runpy.run_path(str(TESTS / "anndata_state.py"))["unchanged"]
+from swept import make_swept
 
 
 def test_the_table_is_the_record() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -13,8 +10,7 @@ from anndata import AnnData
 from scipy import sparse, stats
 
 import scclr_ext as clr
-
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
+from anndata_state import unchanged
 
 
 def study(n: int = 40) -> AnnData:

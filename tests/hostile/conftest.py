@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from hostile.rows import make_counts, make_ready
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -14,5 +14,4 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def bases() -> dict[str, AnnData]:
-    rows = runpy.run_path(str(Path(__file__).parent / "rows.py"))
-    return {"counts": rows["make_counts"](), "ready": rows["make_ready"]()}
+    return {"counts": make_counts(), "ready": make_ready()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
 from typing import Any
 
 import anndata as ad
@@ -12,12 +10,11 @@ import pytest
 from scipy import sparse
 
 import scclr_ext as clr
+from anndata_state import freeze_adata
+from hostile.cases import CASES
+from hostile.judge import faults
+from hostile.rows import ROWS
 
-HERE = Path(__file__).parent
-ROWS = runpy.run_path(str(HERE / "rows.py"))["ROWS"]
-CASES = runpy.run_path(str(HERE / "cases.py"))["CASES"]
-faults = runpy.run_path(str(HERE / "judge.py"))["faults"]
-freeze_adata = runpy.run_path(str(HERE.parent / "anndata_state.py"))["freeze_adata"]
 READ_ONLY = ("pl", "get", "io")
 
 # A training of one step has learned nothing, as the call rightly says.

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import runpy
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import scclr_ext as clr
-
-HERE = Path(__file__).parent
-ROWS = (_rows := runpy.run_path(str(HERE / "rows.py")))["ROWS"]
-NOT_ON_AN_ANNDATA = _rows["NOT_ON_AN_ANNDATA"]
-ARGUMENTS = (_arguments := runpy.run_path(str(HERE / "arguments.py")))["ARGUMENTS"]
-ELSEWHERE, FINE = _arguments["ELSEWHERE"], _arguments["FINE"]
-faults = runpy.run_path(str(HERE / "judge.py"))["faults"]
-freeze_adata = runpy.run_path(str(HERE.parent / "anndata_state.py"))["freeze_adata"]
+from anndata_state import freeze_adata
+from hostile.arguments import ARGUMENTS, ELSEWHERE, FINE
+from hostile.judge import documented, faults
+from hostile.rows import NOT_ON_AN_ANNDATA, ROWS
 
 pytestmark = pytest.mark.filterwarnings("ignore:(Do not trust|The contributions to):UserWarning")
 
@@ -54,7 +48,6 @@ def test_every_argument_has_bad_values() -> None:
 
 
 def test_every_function_documents_what_it_raises() -> None:
-    documented = runpy.run_path(str(HERE / "judge.py"))["documented"]
     assert not [name for name in ROW_OF if not documented(PUBLIC[name])]
 
 

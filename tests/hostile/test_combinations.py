@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
 import warnings
-from pathlib import Path
 
 import anndata as ad
 import pytest
@@ -12,12 +10,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import scclr_ext as clr
+from anndata_state import freeze_adata
+from hostile.cases import CASES
+from hostile.judge import faults
+from hostile.rows import ROWS
 
-HERE = Path(__file__).parent
-ROWS = runpy.run_path(str(HERE / "rows.py"))["ROWS"]
-CASES = runpy.run_path(str(HERE / "cases.py"))["CASES"]
-faults = runpy.run_path(str(HERE / "judge.py"))["faults"]
-freeze_adata = runpy.run_path(str(HERE.parent / "anndata_state.py"))["freeze_adata"]
 CHEAP = [name for name in ROWS if not name.startswith("pl.")]
 
 SAID_RIGHTLY = (

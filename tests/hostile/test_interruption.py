@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 import threading
 from pathlib import Path
@@ -12,15 +11,14 @@ import numpy as np
 import pytest
 
 import scclr_ext as clr
+from anndata_state import freeze_adata
+from hostile.rows import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import anndata as ad
 
-HERE = Path(__file__).parent
-ROWS = runpy.run_path(str(HERE / "rows.py"))["ROWS"]
-freeze_adata = runpy.run_path(str(HERE.parent / "anndata_state.py"))["freeze_adata"]
 PACKAGE = str(Path(clr.__file__).parent)
 WRITING = [name for name in ROWS if name.startswith(("pp.", "tl.")) and name != "tl.map_query (reference)"]
 N_DRAWN, N_LAST = 6, 10

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import runpy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import sparse
 
 import scclr_ext as clr
+from hostile.judge import faults
 
-faults = runpy.run_path(str(Path(__file__).parents[1] / "hostile" / "judge.py"))["faults"]
 N = 12
 GOOD = {
     "representation": np.random.default_rng(0).normal(size=(N, 3)),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import runpy
-from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -13,8 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import scclr_ext as clr
-
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
+from anndata_state import unchanged
 
 
 def test_what_comes_back(counts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import runpy
-from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -18,9 +16,8 @@ from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 
 import scclr_ext as clr
+from anndata_state import unchanged
 from scclr_ext.pl._colors import GREY
-
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
 
 
 def labelled(n: int = 400, n_left: int = 6, n_right: int = 4, *, mixed: float = 0.2) -> AnnData:

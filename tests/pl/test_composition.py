@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import runpy
-from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -17,8 +15,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import scclr_ext as clr
+from anndata_state import unchanged
 
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
 TYPES = ["T", "B", "NK"]
 
 

@@ -15,6 +15,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 import scclr_ext as clr
+from synthetic import make_embedded
 
 TRAINING = ["Training loss", "Alignment", "Uniformity", "Spectrum of the embedding"]
 
@@ -36,7 +37,7 @@ def fingerprint(adata) -> bytes:
     )
 
 
-def test_what_comes_back(make_embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     adata, shown = make_embedded(), []
     monkeypatch.setattr(plt, "show", lambda: shown.append(1))
     figure = clr.pl.embedding_qc(adata, return_fig=True)
@@ -59,7 +60,7 @@ def test_what_comes_back(make_embedded, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("umap", [True, False])
-def test_no_trace(make_embedded, umap) -> None:
+def test_no_trace(umap) -> None:
     adata = make_embedded(umap=umap)
     sc.pp.neighbors(adata, use_rep="X_clr")
     before, settings, state = fingerprint(adata), dict(mpl.rcParams), np.random.get_state()[1].copy()
@@ -69,7 +70,7 @@ def test_no_trace(make_embedded, umap) -> None:
     np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
-def test_panels_with_clusters_and_batches(make_embedded) -> None:
+def test_panels_with_clusters_and_batches() -> None:
     found = panels(make_embedded())
     assert list(found) == [
         *TRAINING,
@@ -80,7 +81,7 @@ def test_panels_with_clusters_and_batches(make_embedded) -> None:
     ]
 
 
-def test_lines_are_the_table(make_embedded) -> None:
+def test_lines_are_the_table() -> None:
     adata = make_embedded()
     qc, found = clr.get.embedding_qc(adata), panels(adata)
     for title, column in {"Training loss": "loss", "Alignment": "alignment", "Uniformity": "uniformity"}.items():
@@ -97,7 +98,7 @@ def test_lines_are_the_table(make_embedded) -> None:
     np.testing.assert_allclose(points[:, 1], qc.clusters["silhouette"])
 
 
-def test_the_map_shows_every_cell_in_its_colour(make_embedded) -> None:
+def test_the_map_shows_every_cell_in_its_colour() -> None:
     adata = make_embedded()
     adata.uns["clr_clusters_colors"] = ["#ff0000", "#00ff00", "#0000ff"]
     drawn = panels(adata)["X_umap, clr_clusters"].collections[0]
@@ -108,7 +109,7 @@ def test_the_map_shows_every_cell_in_its_colour(make_embedded) -> None:
     np.testing.assert_allclose(drawn.get_facecolors()[order], expected)
 
 
-def test_colours_survive_a_category_that_is_gone(make_embedded) -> None:
+def test_colours_survive_a_category_that_is_gone() -> None:
     adata = make_embedded(n_batches=0)
     adata.uns["clr_clusters_colors"] = ["#ff0000", "#00ff00", "#0000ff"]
     adata.obs["clr_clusters"] = adata.obs["clr_clusters"].mask(adata.obs["clr_clusters"] == "0")
@@ -116,12 +117,12 @@ def test_colours_survive_a_category_that_is_gone(make_embedded) -> None:
     assert [bar.get_facecolor() for bar in bars] == [to_rgba("#00ff00"), to_rgba("#0000ff")]
 
 
-def test_clusters_are_named_on_the_map(make_embedded) -> None:
+def test_clusters_are_named_on_the_map() -> None:
     texts = panels(make_embedded(n_obs=600, n_clusters=30))["X_umap, clr_clusters"].texts
     assert [text.get_text() for text in texts] == [str(i) for i in range(30)]
 
 
-def test_long_names_that_would_overlap_stand_in_a_legend(make_embedded) -> None:
+def test_long_names_that_would_overlap_stand_in_a_legend() -> None:
     for n_clusters, on_map in ((2, True), (12, False)):
         adata = make_embedded(n_obs=600, n_clusters=n_clusters, n_batches=0)
         words = {str(i): f"a type of cell, number {i}" for i in range(n_clusters)}
@@ -132,7 +133,7 @@ def test_long_names_that_would_overlap_stand_in_a_legend(make_embedded) -> None:
         assert bool(ax.texts) is on_map
 
 
-def test_a_dark_background(make_embedded) -> None:
+def test_a_dark_background() -> None:
     with mpl.style.context("dark_background"):
         found = panels(make_embedded())
     assert to_rgba("white") in map(tuple, found["Silhouette per cluster"].collections[0].get_edgecolors())
@@ -141,7 +142,7 @@ def test_a_dark_background(make_embedded) -> None:
 
 
 @pytest.mark.parametrize("n_batches", [0, 2])
-def test_without_clusters(make_embedded, n_batches) -> None:
+def test_without_clusters(n_batches) -> None:
     found = panels(make_embedded(n_clusters=0, n_batches=n_batches))
     last = "X_umap, donor" if n_batches else "X_umap"
     assert list(found) == [*TRAINING, "Cluster sizes", "Silhouette per cluster", last]
@@ -150,7 +151,7 @@ def test_without_clusters(make_embedded, n_batches) -> None:
         assert not found[title].patches
 
 
-def test_without_batches(make_embedded) -> None:
+def test_without_batches() -> None:
     found = panels(make_embedded(n_batches=0))
     assert list(found)[4:] == ["Cluster sizes", "Silhouette per cluster", "X_umap, clr_clusters"]
     assert [bar.get_height() for bar in found["Cluster sizes"].patches] == clr.get.embedding_qc(
@@ -158,7 +159,7 @@ def test_without_batches(make_embedded) -> None:
     ).clusters["n_cells"].tolist()
 
 
-def test_color_takes_the_place_of_the_batch(make_embedded) -> None:
+def test_color_takes_the_place_of_the_batch() -> None:
     adata = make_embedded()
     adata.obs["score"] = np.linspace(0, 1, adata.n_obs)
     adata.obs.loc["cell3", "score"] = np.nan
@@ -173,7 +174,7 @@ def test_color_takes_the_place_of_the_batch(make_embedded) -> None:
     assert list(panels(adata, color=[]))[6:] == ["X_umap, clr_clusters"]
 
 
-def test_deferred_counts_are_drawn_as_the_model_reads_them(make_embedded) -> None:
+def test_deferred_counts_are_drawn_as_the_model_reads_them() -> None:
     adata = make_embedded()
     clr.pp.contrastive_preprocess(adata, defer=True)
     plain = make_embedded()
@@ -182,14 +183,14 @@ def test_deferred_counts_are_drawn_as_the_model_reads_them(make_embedded) -> Non
     np.testing.assert_allclose(np.sort(colours), np.sort(plain.X[:, 2].toarray().ravel()), rtol=1e-5)
 
 
-def test_a_gene_that_only_raw_has_is_said(make_embedded) -> None:
+def test_a_gene_that_only_raw_has_is_said() -> None:
     adata = make_embedded()
     adata.raw = adata
     with pytest.raises(KeyError, match=r"`color` names 'gene4'.*adata\.raw has that gene: adata\.obs\['gene4'\]"):
         clr.pl.embedding_qc(adata[:, :2].copy(), color="gene4")
 
 
-def test_collapse_is_said(make_embedded) -> None:
+def test_collapse_is_said() -> None:
     adata = make_embedded(umap=False)
     adata.obsm["X_clr"] = np.ones_like(adata.obsm["X_clr"])
     found = panels(adata)
@@ -197,7 +198,7 @@ def test_collapse_is_said(make_embedded) -> None:
     assert "nothing to map" in found["UMAP, clr_clusters"].texts[0].get_text()
 
 
-def test_collapsed_directions_are_marked(make_embedded) -> None:
+def test_collapsed_directions_are_marked() -> None:
     adata = make_embedded()
     adata.obsm["X_clr"][:, 6:] = 0
     ax = panels(adata)["Spectrum of the embedding"]
@@ -207,7 +208,7 @@ def test_collapsed_directions_are_marked(make_embedded) -> None:
 
 
 @pytest.mark.parametrize(("n_obs", "name"), [(2, "PCs"), (5, "PCs"), (12, "UMAP"), (90, "UMAP")])
-def test_tiny_sets_without_a_umap(make_embedded, n_obs, name) -> None:
+def test_tiny_sets_without_a_umap(n_obs, name) -> None:
     found = panels(make_embedded(n_obs=n_obs, n_clusters=2, umap=False))
     assert len(found[f"{name} of X_clr, clr_clusters"].collections[0].get_offsets()) == n_obs
 
@@ -222,7 +223,7 @@ def blobs(seed: int) -> np.ndarray:
     return (centres + 0.3 * np.random.default_rng(seed).normal(size=centres.shape)).astype(np.float32)
 
 
-def test_a_umap_of_another_representation_is_not_passed_off(make_embedded) -> None:
+def test_a_umap_of_another_representation_is_not_passed_off() -> None:
     adata = make_embedded(n_obs=180, n_clusters=3, umap=False)
     adata.obsm["X_clr"], adata.obsm["X_pca"] = blobs(1), blobs(2)
     sc.pp.neighbors(adata, use_rep="X_pca")
@@ -240,7 +241,7 @@ def test_a_umap_of_another_representation_is_not_passed_off(make_embedded) -> No
     np.testing.assert_allclose(drawn(half, "X_umap"), np.sort(half.obsm["X_umap"], axis=0))
 
 
-def test_a_umap_and_a_graph_of_an_earlier_embedding_are_not_passed_off(make_embedded) -> None:
+def test_a_umap_and_a_graph_of_an_earlier_embedding_are_not_passed_off() -> None:
     adata = make_embedded(n_obs=180, n_clusters=3, umap=False)
     adata.obsm["X_clr"] = blobs(1)
     sc.pp.neighbors(adata, use_rep="X_clr", n_neighbors=8)
@@ -253,7 +254,7 @@ def test_a_umap_and_a_graph_of_an_earlier_embedding_are_not_passed_off(make_embe
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_the_graph_that_is_there_is_used(make_embedded, metric) -> None:
+def test_the_graph_that_is_there_is_used(metric) -> None:
     adata = make_embedded(n_obs=60, umap=False)
     sc.pp.neighbors(adata, use_rep="X_clr", n_neighbors=8, metric=metric)
     made = drawn(adata, "UMAP of X_clr")
@@ -262,13 +263,13 @@ def test_the_graph_that_is_there_is_used(make_embedded, metric) -> None:
 
 
 @pytest.mark.parametrize("stored", [np.zeros((60, 2)), np.full((60, 2), np.nan)])
-def test_what_is_no_umap_is_not_drawn(make_embedded, stored) -> None:
+def test_what_is_no_umap_is_not_drawn(stored) -> None:
     adata = make_embedded(n_obs=60)
     adata.obsm["X_umap"] = stored
     assert np.ptp(drawn(adata, "UMAP of X_clr"), axis=0).min() > 0
 
 
-def test_many_cells_are_thinned(make_embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_cells_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
     from scclr_ext.pl import _umap
 
     monkeypatch.setattr(_umap, "MOST_CELLS", 50)
@@ -277,7 +278,7 @@ def test_many_cells_are_thinned(make_embedded, monkeypatch: pytest.MonkeyPatch) 
         assert len(points.get_offsets()) == 50
 
 
-def test_incomplete_records(make_embedded) -> None:
+def test_incomplete_records() -> None:
     adata = make_embedded(n_records=1)
     assert len(panels(adata)["Training loss"].lines[0].get_xdata()) == 1
     del adata.uns["clr"]["params"]["chance_loss"]
@@ -288,7 +289,7 @@ def test_incomplete_records(make_embedded) -> None:
         assert found[title].texts[0].get_text() == f"no {column} was recorded"
 
 
-def test_into_a_figure_of_the_user(make_embedded) -> None:
+def test_into_a_figure_of_the_user() -> None:
     adata = make_embedded()
     figure, (left, right) = plt.subplots(1, 2, figsize=(18, 8), layout="constrained")
     axes = clr.pl.embedding_qc(adata, ax=right, show=False)
@@ -306,7 +307,7 @@ def test_into_a_figure_of_the_user(make_embedded) -> None:
 
 @pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize(("n_clusters", "n_batches"), [(1, 0), (3, 2), (25, 8), (40, 0), (40, 12)])
-def test_nothing_overlaps(make_embedded, n_clusters, n_batches, alone) -> None:
+def test_nothing_overlaps(n_clusters, n_batches, alone) -> None:
     place = None if alone else plt.subplots(figsize=(12, 8))[1]
     axes = clr.pl.embedding_qc(make_embedded(800, n_clusters, n_batches), ax=place, show=False)
     figure = axes[0].figure.canvas.figure
@@ -323,7 +324,7 @@ def test_nothing_overlaps(make_embedded, n_clusters, n_batches, alone) -> None:
     assert figure.get_size_inches()[0] <= 12
 
 
-def test_style_of_the_user_is_withstood(make_embedded) -> None:
+def test_style_of_the_user_is_withstood() -> None:
     with mpl.rc_context():
         sc.set_figure_params(fontsize=20)
         ax = panels(make_embedded())["Training loss"]
@@ -331,7 +332,7 @@ def test_style_of_the_user_is_withstood(make_embedded) -> None:
         assert not any(line.get_visible() for line in ax.get_xgridlines())
 
 
-def test_errors_leave_no_figure(make_embedded) -> None:
+def test_errors_leave_no_figure() -> None:
     adata = make_embedded()
     with pytest.raises(KeyError, match="contrastive_embed"):
         clr.pl.embedding_qc(adata, key="foo")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import runpy
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,11 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import scclr_ext as clr
+from anndata_state import unchanged
 from scclr_ext.pl._colors import VERMILLION
-
-TESTS = Path(__file__).parents[1]
-unchanged = runpy.run_path(str(TESTS / "anndata_state.py"))["unchanged"]
-tried = runpy.run_path(str(TESTS / "get" / "test_n_top_genes.py"))["tried"]
+from tried import tried
 
 
 @pytest.mark.parametrize(("numbers", "chosen"), [((500, 1000, 2000), 500), ((500, 1000, 2000), 2000), ((700,), 700)])

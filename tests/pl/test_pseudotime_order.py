@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import runpy
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -17,11 +15,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import scclr_ext as clr
+from anndata_state import unchanged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
 STAGES = ["zygote", "2cell", "blast"]
 
 

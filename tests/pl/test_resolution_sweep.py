@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import runpy
-from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -16,14 +14,12 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 import scclr_ext as clr
+from anndata_state import unchanged
 from scclr_ext.get._sweep_record import read_sweep
 from scclr_ext.pl._colors import GREY, VERMILLION
 from scclr_ext.pl._sweep_columns import sweep_columns
+from swept import by_size, make_swept, sweep_record
 
-TESTS = Path(__file__).parents[1]
-SWEPT = runpy.run_path(str(TESTS / "pl" / "swept.py"))
-make_swept, sweep_record, by_size = SWEPT["make_swept"], SWEPT["sweep_record"], SWEPT["by_size"]
-unchanged = runpy.run_path(str(TESTS / "anndata_state.py"))["unchanged"]
 TITLES = [
     "",
     "Number of clusters",

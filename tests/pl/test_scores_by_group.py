@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import runpy
-from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -18,8 +16,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import scclr_ext as clr
-
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
+from anndata_state import unchanged
 
 
 def study(n: int = 30, *, paired: bool = False) -> AnnData:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import runpy
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -16,16 +14,17 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import scclr_ext as clr
+from anndata_state import unchanged
+from synthetic import make_embedded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-unchanged = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["unchanged"]
 TITLES = ["Agreement of clusters (ARI)", "Shared neighbours", "Variation of scores", "Confidence per consensus cluster"]
 
 
 @pytest.fixture
-def make_repeated(make_embedded):
+def make_repeated():
     """An AnnData as `tl.stability` leaves it, made without training."""
 
     def make(n_obs=150, n_clusters=3, n_seeds=4, **options):

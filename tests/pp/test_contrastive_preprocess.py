@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -15,12 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
+from anndata_state import freeze, unchanged
 from scclr_ext.engine.methods import METHODS
 from scclr_ext.pp import contrastive_preprocess, select_n_top_genes
 from scclr_ext.tl import contrastive_embed
 
-STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
-freeze, unchanged = STATE["freeze"], STATE["unchanged"]
 STATISTICS = ["means", "dispersions", "dispersions_norm"]
 SPARSE = [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array]
 

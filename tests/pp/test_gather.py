@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from scclr_ext._stored import StoredRows
+from scclr_ext._values.stored import StoredRows
 from scclr_ext.engine import hold
 from scclr_ext.engine.moments import Moments
 from scclr_ext.pp._gather import gather, normalize

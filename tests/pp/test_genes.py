@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from scclr_ext._gene_mask import gene_mask
+from scclr_ext._values.gene_mask import gene_mask
 from scclr_ext.pp._gather import normalize
 from scclr_ext.pp._genes import select_genes as select
 

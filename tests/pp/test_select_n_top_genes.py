@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -12,10 +9,9 @@ import pytest
 from scipy import sparse
 
 import scclr_ext as clr
+from anndata_state import assert_reads_back, freeze, unchanged
 from scclr_ext.pp import _select_n_top_genes, contrastive_preprocess, select_n_top_genes
 
-STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
-freeze, unchanged, assert_reads_back = STATE["freeze"], STATE["unchanged"], STATE["assert_reads_back"]
 TRIED = (20, 80, 300)
 FAST = {"candidates": TRIED, "n_splits": 1}
 

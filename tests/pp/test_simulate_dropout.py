@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pytest
 import scanpy as sc
 from scipy import sparse
 
+from anndata_state import assert_reads_back, freeze, unchanged
 from scclr_ext.pp import contrastive_preprocess, simulate_dropout
 
-STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
-freeze, unchanged, assert_reads_back = STATE["freeze"], STATE["unchanged"], STATE["assert_reads_back"]
 SPARSE = [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.csc_array]
 COUNTS = np.random.default_rng(0).poisson(1.2, (30, 40)) * np.linspace(1, 3, 30).astype(int)[:, None]
 N_NONZERO = np.count_nonzero(COUNTS)

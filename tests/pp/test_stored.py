@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -15,9 +12,8 @@ from scipy import sparse
 import scclr_ext as clr
 from scclr_ext.engine import hold
 from scclr_ext.pp import contrastive_preprocess
+from stored import PLACES, stored
 
-STORED = runpy.run_path(str(Path(__file__).parents[1] / "stored.py"))
-PLACES, stored = STORED["PLACES"], STORED["stored"]
 STATISTICS = ["means", "dispersions", "dispersions_norm"]
 COLUMNS = ["highly_variable", *STATISTICS]
 

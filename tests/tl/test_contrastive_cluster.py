@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import runpy
 import warnings
 from contextlib import nullcontext
-from pathlib import Path
 
 import anndata as ad
 import igraph
@@ -17,12 +15,10 @@ import scanpy as sc
 from scipy import sparse
 
 import scclr_ext as clr
+from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
 from scclr_ext.metrics import adjusted_rand_index
 from scclr_ext.tl import contrastive_cluster
-from scclr_ext.tl._partition import GRAPH_METHODS, REP_METHODS
-
-STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
-freeze, unchanged, assert_reads_back = STATE["freeze"], STATE["unchanged"], STATE["assert_reads_back"]
+from scclr_ext.tl._clustering.partition import GRAPH_METHODS, REP_METHODS
 
 METHODS = [*GRAPH_METHODS, *REP_METHODS]
 GRAPH_KEYS = {"connectivities", "distances"}
@@ -186,7 +182,7 @@ def test_the_chosen_resolution_gives_the_chosen_clusters() -> None:
     "asked", [{"resolution": 0.5}, {"n_clusters": 3}, {"method": "kmeans", "n_clusters": 3}, {"method": "mean-shift"}]
 )
 def test_who_asks_for_a_number_gets_no_sweep(blobs, monkeypatch, asked) -> None:
-    monkeypatch.setattr("scclr_ext.tl._find_clusters.sweep", None)
+    monkeypatch.setattr("scclr_ext.tl._clustering.find_clusters.sweep", None)
     contrastive_cluster(blobs, **asked)
     assert set(blobs.uns["clr_clusters"]) == {"params"}
 
@@ -264,7 +260,7 @@ def test_a_constant_embedding_is_one_cluster(blobs) -> None:
     [("leiden", "h5ad"), ("leiden", "zarr"), ("kmeans", "h5ad"), ("one cluster", "zarr"), ("three cells", "h5ad")],
 )
 def test_the_sweep_survives_a_file(blobs, tmp_path, monkeypatch, what, store) -> None:
-    monkeypatch.setattr("scclr_ext.tl._sweep._NUMBERS", (2, 3, 4))
+    monkeypatch.setattr("scclr_ext.tl._clustering.sweep._NUMBERS", (2, 3, 4))
     if what == "one cluster":
         blobs.obsm["X_clr"] = np.random.default_rng(0).normal(size=(90, 3))
     adata = blobs[:3].copy() if what == "three cells" else blobs
@@ -383,15 +379,15 @@ def test_batches_that_are_missing(batches, column, error, message, how) -> None:
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("stage", ["_find_clusters.sweep", "_sweep.choose_partition", "_sweep._stability"])
+@pytest.mark.parametrize("stage", ["find_clusters.sweep", "sweep.choose_partition", "sweep._stability"])
 def test_a_sweep_that_is_interrupted_leaves_the_data_untouched(blobs, monkeypatch, stage, stop) -> None:
     contrastive_cluster(blobs, method="kmeans", n_clusters=2)  # an earlier result, which must survive
-    monkeypatch.setattr("scclr_ext.tl._sweep._NUMBERS", (2, 3, 4))
+    monkeypatch.setattr("scclr_ext.tl._clustering.sweep._NUMBERS", (2, 3, 4))
 
     def fail(*args, **kwargs):
         raise stop
 
-    monkeypatch.setattr(f"scclr_ext.tl.{stage}", fail)
+    monkeypatch.setattr(f"scclr_ext.tl._clustering.{stage}", fail)
     view = blobs[:50]
     with unchanged(blobs, view):
         for adata in (blobs, view):
@@ -413,7 +409,7 @@ def test_only_what_was_asked_for_is_written(blobs) -> None:
     del blobs.obs["clr_clusters"], blobs.uns["clr_clusters"], blobs.uns["neighbors"]
     for key in GRAPH_KEYS:
         del blobs.obsp[key]
-    assert STATE["freeze_adata"](blobs) == STATE["freeze_adata"](bare)
+    assert freeze_adata(blobs) == freeze_adata(bare)
 
 
 def test_the_graph_is_scanpy_s(blobs) -> None:
@@ -559,7 +555,7 @@ def test_two_cells(blobs) -> None:
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("stage", ["tl._contrastive_cluster.get_rep", "tl._find_clusters.by_size", "neighbors"])
+@pytest.mark.parametrize("stage", ["tl._contrastive_cluster.get_rep", "tl._clustering.find_clusters.by_size", "neighbors"])
 def test_interrupted_and_untouched(blobs, monkeypatch, stage, stop) -> None:
     contrastive_cluster(blobs, method="kmeans", n_clusters=2)  # an earlier result, which must survive
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import runpy
 import warnings
 from pathlib import Path
 
@@ -20,14 +19,13 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 import scclr_ext as clr
+from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
 from scclr_ext.engine.methods import METHODS
 from scclr_ext.tl import contrastive_embed
 
 # A training of a few steps has learned nothing, as the call rightly says.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust this embedding:UserWarning")
 
-STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
-freeze, unchanged, assert_reads_back = STATE["freeze"], STATE["unchanged"], STATE["assert_reads_back"]
 
 DIMENSIONS = {"clear": 128, "contrastive-sc": 60}
 QUICK = "contrastive-sc"  # the smallest networks
@@ -82,7 +80,7 @@ def test_only_the_two_keys_are_written(logged) -> None:
     assert list(logged.obsm) == ["X_clr"]
     assert list(logged.uns) == ["clr"]
     del logged.obsm["X_clr"], logged.uns["clr"]
-    before, after = STATE["freeze_adata"](bare), STATE["freeze_adata"](logged)
+    before, after = freeze_adata(bare), freeze_adata(logged)
     assert before == after
 
 

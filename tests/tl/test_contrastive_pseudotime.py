@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
 import warnings
-from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -15,9 +13,7 @@ from anndata import AnnData
 from scipy.stats import spearmanr
 
 import scclr_ext as clr
-
-_state = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
-unchanged, assert_reads_back = _state["unchanged"], _state["assert_reads_back"]
+from anndata_state import assert_reads_back, freeze_adata, unchanged
 
 
 def embryo(sizes=(4, 8, 12, 10, 14, 37, 50, 43, 60, 30), *, seed: int = 0) -> AnnData:
@@ -137,7 +133,7 @@ def test_what_is_written_and_nothing_else() -> None:
     for key in ("clr_pseudotime", "clr_pseudotime_spread"):
         del copied.obs[key]
     del copied.uns["clr_pseudotime"]
-    left, before = (_state["freeze_adata"](a) for a in (copied, adata))
+    left, before = (freeze_adata(a) for a in (copied, adata))
     assert left == before
     assert run(adata).tolist() == time.tolist()
 

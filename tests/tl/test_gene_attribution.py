@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 
 import anndata as ad
@@ -12,13 +11,13 @@ import pytest
 from scipy import sparse
 
 import scclr_ext as clr
+from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
 from scclr_ext.engine.methods import METHODS, ClearConfig, ScclrConfig
-from scclr_ext.tl import _attribution_input, _gene_attribution, contrastive_embed, gene_attribution
+from scclr_ext.tl import _gene_attribution, contrastive_embed, gene_attribution
+from scclr_ext.tl._attribution import inputs as _attribution_input
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust:UserWarning")
 
-STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
-freeze, unchanged, assert_reads_back = STATE["freeze"], STATE["unchanged"], STATE["assert_reads_back"]
 QUICK = {"device": "cpu", "progress": False}
 N_GENES, N_DRIVERS = 60, 8
 
@@ -183,7 +182,7 @@ def test_only_its_keys_are_written(embedded) -> None:
     assert list(embedded.varm) == ["foo", "foo_difference"]
     assert set(embedded.uns) - set(bare.uns) == {"foo"}
     del embedded.varm["foo"], embedded.varm["foo_difference"], embedded.uns["foo"]
-    assert STATE["freeze_adata"](embedded) == STATE["freeze_adata"](bare)
+    assert freeze_adata(embedded) == freeze_adata(bare)
 
 
 @pytest.mark.parametrize("store", ["h5ad", "zarr"])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 import scanpy as sc
@@ -14,9 +11,8 @@ from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
 import scclr_ext.tl._graph as module
+from anndata_state import freeze
 from scclr_ext.tl._graph import neighbor_graph, stored_graph
-
-freeze = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))["freeze"]
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
 import warnings
-from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -13,18 +11,17 @@ import pytest
 from scipy import sparse
 
 import scclr_ext as clr
-from scclr_ext._stored import StoredRows
+from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
+from scclr_ext._values.stored import StoredRows
 from scclr_ext.engine import hold
 from scclr_ext.engine.methods import METHODS
 from scclr_ext.io._get_model import get_model
-from scclr_ext.tl import _map_input, map_query
+from scclr_ext.tl import map_query
+from scclr_ext.tl._mapping import query as _map_input
+from stored import stored
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust this embedding:UserWarning")
 
-STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
-freeze, freeze_adata, unchanged = STATE["freeze"], STATE["freeze_adata"], STATE["unchanged"]
-assert_reads_back = STATE["assert_reads_back"]
-stored = runpy.run_path(str(Path(__file__).parents[1] / "stored.py"))["stored"]
 COLUMNS = ["clr_label", "clr_confidence", "clr_novelty", "clr_novel"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 
 import anndata as ad
@@ -14,14 +13,13 @@ from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, normal
 from sklearn.neighbors import NearestNeighbors
 
 import scclr_ext as clr
+from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
 from scclr_ext import _keys
 from scclr_ext.tl import _stability, contrastive_cluster, contrastive_embed, stability
 
 # A training of a few steps has learned nothing, as the call rightly says.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust:UserWarning")
 
-STATE = runpy.run_path(str(Path(__file__).parents[1] / "anndata_state.py"))
-freeze, unchanged, assert_reads_back = STATE["freeze"], STATE["unchanged"], STATE["assert_reads_back"]
 QUICK = {"device": "cpu", "progress": False}
 METHOD = "contrastive-sc"
 
@@ -61,7 +59,7 @@ def test_only_its_keys_are_written(logged, _repeated) -> None:
     assert list(made.uns) == ["clr_stability"]
     assert list(made.obs) == ["run", "type", "clr_consensus", "clr_consensus_confidence"]
     del made.uns["clr_stability"], made.obs["clr_consensus"], made.obs["clr_consensus_confidence"]
-    assert STATE["freeze_adata"](made) == STATE["freeze_adata"](logged)
+    assert freeze_adata(made) == freeze_adata(logged)
 
 
 def test_consensus_and_confidence(_repeated) -> None:

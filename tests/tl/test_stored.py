@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +15,11 @@ from scclr_ext.engine import hold
 from scclr_ext.engine.methods import ScclrConfig
 from scclr_ext.engine.training_set import PooledSource
 from scclr_ext.tl import contrastive_embed
+from stored import PLACES, stored
 
 if TYPE_CHECKING:
     import anndata as ad
 
-STORED = runpy.run_path(str(Path(__file__).parents[1] / "stored.py"))
-PLACES, stored = STORED["PLACES"], STORED["stored"]
 METHODS = ["clear", "contrastive-sc", "scclr"]
 
 

@@ -1,0 +1,1 @@
+"""What genes are attributed to."""

@@ -1,0 +1,1 @@
+"""Ways to cut an embedding, and how many clusters there are."""

@@ -1,0 +1,1 @@
+"""What goes into an embedding, and what is kept of it."""

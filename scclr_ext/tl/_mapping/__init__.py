@@ -1,0 +1,1 @@
+"""New cells onto a reference."""

@@ -1,0 +1,1 @@
+"""From a root and a graph to an order of cells."""

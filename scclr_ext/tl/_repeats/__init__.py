@@ -1,0 +1,1 @@
+"""The same embedding again, and what the runs agree on."""
