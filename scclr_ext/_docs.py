@@ -33,6 +33,12 @@ _TEXTS = {
         device
             `"auto"` takes a CUDA GPU, else an Apple GPU, else the CPU; or a device's name, such as `"cuda:1"`.
         """,
+    "check_values": """
+        check_values
+            Look at some cells, and refuse logarithms to another base or of counts that were not normalised, and values
+            that are no logarithms. This may err: False takes them as they are. What is scaled (negative), NaN or
+            infinite is refused in any case.
+        """,
     "random_state": """
         random_state
             Seed of everything random. On the CPU the same seed gives the same bits (with the same number of threads);

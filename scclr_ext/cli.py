@@ -74,7 +74,12 @@ def analyse(adata: AnnData, args: argparse.Namespace, *, cluster: bool) -> None:
         options.check(adata.n_obs, name="method")
     if not args.no_preprocess:
         scclr_ext.pp.contrastive_preprocess(
-            adata, method, n_top_genes=args.n_top_genes, layer=args.layer, batch_key=args.batch_key
+            adata,
+            method,
+            n_top_genes=args.n_top_genes,
+            layer=args.layer,
+            batch_key=args.batch_key,
+            check_values=not args.no_check_values,
         )
     scclr_ext.tl.contrastive_embed(
         adata,
@@ -82,6 +87,7 @@ def analyse(adata: AnnData, args: argparse.Namespace, *, cluster: bool) -> None:
         preset=args.preset,
         layer=args.layer if args.no_preprocess else None,
         batch_key=args.batch_key,
+        check_values=not args.no_check_values,
         key_added=args.key_added,
         n_epochs=args.n_epochs,
         n_steps=args.n_steps,

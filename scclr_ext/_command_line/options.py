@@ -46,6 +46,7 @@ def _add_options(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusive
     clusters.add_argument("--resolution", type=float, help="resolution of the Leiden clustering")
     clusters.add_argument("--n-clusters", type=_count, help="number of clusters wanted (chosen where not given)")
     add("--no-preprocess", action="store_true", help="the values are ready for the model")
+    add("--no-check-values", action="store_true", help="take logarithms as they are, whatever they look like")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (%(default)s)")
     add("--devices", type=int, default=1, help="processes on this machine, one GPU each (%(default)s)")
     add("--num-nodes", type=int, default=1, help="machines, under torchrun or SLURM (%(default)s)")

@@ -30,6 +30,8 @@ studies where they were scaled, also where large values were clipped. Logarithms
 _DIFFERENT = 0.98
 """Share of a cell's values that are unlike its others: of scaled ones 99 % and more, of logarithms 96 % and less. With
 both limits no logarithms of the 40 to 1 000 most variable genes of 21 studies were taken for scaled ones."""
+_EXIT = " If they are what they should be, pass `check_values=False`."
+"""All of this is told from some cells: it may be wrong."""
 
 
 def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str, refuse: bool = True) -> None:
@@ -70,7 +72,7 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
             "(perhaps in a `layer`), or call sc.pp.normalize_total before sc.pp.log1p."
         )
         if refuse:
-            raise ValueError(msg)
+            raise ValueError(msg + _EXIT)
         warn(msg)
     base = common
     if base is None and layer is None:
@@ -80,13 +82,13 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
             f"{where} holds logarithms to the base {base}; the models read natural ones. Give the counts (perhaps in a "
             f"`layer`), or make natural ones of them: multiply by np.log({base}), and set adata.uns['log1p'] = {{}}."
         )
-        raise ValueError(msg)
+        raise ValueError(msg + _EXIT)
     if common is None and counts is None and (odd := _no_logarithms(cells, sizes)):
         msg = (
             f"{where} holds {odd}. Give the counts (perhaps in a `layer`), or values of which sc.pp.normalize_total "
             "and sc.pp.log1p were the last that was done to them."
         )
-        raise ValueError(msg)
+        raise ValueError(msg + _EXIT)
 
 
 def _no_logarithms(cells: Any, sizes: dict[str, NDArray[np.float64]]) -> str | None:

@@ -28,6 +28,7 @@ def contrastive_preprocess(
     mask_genes: str | NDArray[np.bool_] | None = None,
     subset: bool = False,
     defer: bool = False,
+    check_values: bool = True,
     copy: bool = False,
 ) -> AnnData | None:
     """Normalise counts, log-transform them and choose the genes a model will see.
@@ -60,6 +61,7 @@ def contrastive_preprocess(
     defer
         Leave `X` as it is also where it is in memory, as is done for data that are not: with counts beside the
         normalised values a large data set needs twice the memory.
+    {check_values}
     {copy}
 
     Returns
@@ -130,6 +132,7 @@ def contrastive_preprocess(
         mask_genes=mask_genes,
         subset=subset,
         defer=defer,
+        check_values=check_values,
     )
     for text in prepared.warnings:
         warn(text)

@@ -76,6 +76,7 @@ def prepare(
     mask_genes: str | NDArray[np.bool_] | None,
     subset: bool = False,
     defer: bool = False,
+    check_values: bool = True,
 ) -> Prepared:
     """Normalise a copy and choose genes; parameters and errors are those of `pp.contrastive_preprocess`.
 
@@ -113,7 +114,8 @@ def prepare(
         cells = some_cells(matrix if values is None else values, where)
         check_alike(cells, where)
     if logged:
-        check_logarithms(adata, cells, layer=layer, where=where)
+        if check_values:
+            check_logarithms(adata, cells, layer=layer, where=where)
         if sizes := several_sizes(cells):
             warnings.append(normalized_apart(where, sizes))
     name = _keys.COUNTS_LAYER if units == "counts" else _keys.LINEAR_LAYER

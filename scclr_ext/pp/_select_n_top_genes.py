@@ -48,6 +48,7 @@ def select_n_top_genes(
     layer: str | None = None,
     batch_key: str | None = None,
     mask_genes: str | NDArray[np.bool_] | None = None,
+    check_values: bool = True,
     random_state: int = 0,
     copy: bool = False,
 ) -> AnnData | None:
@@ -80,6 +81,7 @@ def select_n_top_genes(
         Genes are then ranked within batches.
     mask_genes
         Genes that may be chosen: a boolean column of `var`, or a boolean array of one entry per gene.
+    {check_values}
     {random_state}
     {copy}
 
@@ -136,7 +138,7 @@ def select_n_top_genes(
     values, cells = _sample(adata, layer, max_cells, random_state)
     units = guess_units(values)
     where = name_of(layer)
-    if units == "log-normalized":
+    if units == "log-normalized" and check_values:
         check_logarithms(adata, some_cells(values, where), layer=layer, where=where)
     check_not_scaled(units, where)
     codes = None
@@ -172,7 +174,15 @@ def select_n_top_genes(
     good = tried[mean >= mean.max() - tolerance * abs(mean.max())]
     chosen = int(good[np.argmin(np.abs(np.log(good / recipe.n_top_genes)))])
 
-    prepared = prepare(adata, method, n_top_genes=chosen, layer=layer, batch_key=batch_key, mask_genes=mask_genes)
+    prepared = prepare(
+        adata,
+        method,
+        n_top_genes=chosen,
+        layer=layer,
+        batch_key=batch_key,
+        mask_genes=mask_genes,
+        check_values=check_values,
+    )
     record = {
         "n_top_genes": chosen,
         "candidates": tried,

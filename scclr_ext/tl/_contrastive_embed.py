@@ -42,6 +42,7 @@ def contrastive_embed(
     layer: str | None = None,
     mask_var: str | NDArray[np.bool_] | None = "auto",
     batch_key: str | None = None,
+    check_values: bool = True,
     key_added: str | None = None,
     n_epochs: int | None = None,
     n_steps: int | None = None,
@@ -71,7 +72,7 @@ def contrastive_embed(
         Its values are log-normalised, as :func:`scclr_ext.pp.contrastive_preprocess` leaves them.
     method
         `"clear"` (Han et al. 2022), `"contrastive-sc"` (Ciortan & Defrance 2021), `"scclr"` (ours, for data with
-        batches first of all), or a config object (:class:`~scclr_ext.engine.methods.ClearConfig`, ...), through which
+        batches first of all), or a config object (:class:`~scclr_ext.tl.ClearConfig`, ...), through which
         every constant can be set.
     preset
         `"default"` (as None): what we recommend. `"paper"`: the constants of the paper's text. `"code"`: those of
@@ -84,6 +85,7 @@ def contrastive_embed(
         Every minibatch is then drawn from one batch, so that its cells cannot be told apart by their batch; `"scclr"`
         and `"clear"` also draw together cells of different batches that are mutual nearest neighbours. Batches too
         small for minibatches of their own (below an eighth of one) are trained with the largest.
+    {check_values}
     {key_added}
     n_epochs
         Train for this many passes over the cells instead of what the method says.
@@ -188,7 +190,8 @@ def contrastive_embed(
     )
     check_resume(checkpoint_dir, resume=resume)
     data = read_model_input(adata, layer=layer, mask_var=mask_var, batch_key=batch_key)
-    look_at_logarithms(adata, data)
+    if check_values:
+        look_at_logarithms(adata, data)
     if preset is not None:
         warn_of_other_recipe(adata, choice, data)
 

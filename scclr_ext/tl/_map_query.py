@@ -44,6 +44,7 @@ def map_query(
     labels: str | None = None,
     layer: str | None = None,
     batch_key: str | None = None,
+    check_values: bool = True,
     key: str = "clr",
     key_added: str | None = None,
     n_neighbors: int = 15,
@@ -75,6 +76,7 @@ def map_query(
         Column of the query's `obs` with its batches, which the reference need not know. Each is then moved as a
         whole onto the reference (see Notes); a column of one value moves the whole query. Without, every cell is
         mapped by itself, whatever comes with it.
+    {check_values}
     key
         Where in `uns` a reference AnnData keeps its model.
     key_added
@@ -180,7 +182,7 @@ def map_query(
     batches = _query_batches(adata, batch_key, cells)
     if (odd := no_genes(adata, "query")) is not None:
         warn(odd)
-    query = read_query(adata, model, layer=layer, min_overlap=min_overlap)
+    query = read_query(adata, model, layer=layer, min_overlap=min_overlap, check_values=check_values)
     if query.doubtful:
         warn(
             "The library size of the query's cells cannot be told from its logarithms (genes were left out, perhaps): "

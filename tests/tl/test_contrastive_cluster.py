@@ -555,7 +555,9 @@ def test_two_cells(blobs) -> None:
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("stage", ["tl._contrastive_cluster.get_rep", "tl._clustering.find_clusters.by_size", "neighbors"])
+@pytest.mark.parametrize(
+    "stage", ["tl._contrastive_cluster.get_rep", "tl._clustering.find_clusters.by_size", "neighbors"]
+)
 def test_interrupted_and_untouched(blobs, monkeypatch, stage, stop) -> None:
     contrastive_cluster(blobs, method="kmeans", n_clusters=2)  # an earlier result, which must survive
 

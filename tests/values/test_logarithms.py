@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+import scclr_ext as clr
 from scclr_ext._values.check_logarithms import _standardised, check_logarithms
 from scclr_ext._values.logarithms import (
     common_size,
@@ -146,3 +147,28 @@ def test_some_cells_are_of_everywhere() -> None:
     assert (len(rows), rows[0, 0], rows[-1, 0]) == (256, 0, 999)
     assert some_rows(1000, together=True).tolist() == list(range(256))
     assert some_rows(9, together=True).tolist() == some_rows(9).tolist() == list(range(9))
+
+
+TAKES_VALUES = {
+    "pp.contrastive_preprocess": lambda roots, options: clr.pp.contrastive_preprocess(roots, **options),
+    "pp.select_n_top_genes": lambda roots, options: clr.pp.select_n_top_genes(roots, candidates=(10,), **options),
+    "tl.contrastive_embed": lambda roots, options: clr.tl.contrastive_embed(roots, **QUICK, **options),
+    "tl.map_query": lambda roots, options: clr.tl.map_query(roots, reference(roots), device="cpu", **options),
+}
+QUICK = {"n_steps": 2, "device": "cpu", "progress": False}
+
+
+def reference(roots: ad.AnnData) -> ad.AnnData:
+    counts = ad.AnnData(np.square(roots.X).round(), var=roots.var[[]])
+    clr.pp.contrastive_preprocess(counts)
+    clr.tl.contrastive_embed(counts, **QUICK)
+    return counts
+
+
+@pytest.mark.filterwarnings("ignore:The library size of the query")
+@pytest.mark.parametrize("name", TAKES_VALUES)
+def test_a_user_who_knows_better_is_believed(name) -> None:
+    roots = ad.AnnData(np.sqrt(np.random.default_rng(0).poisson(2.0, (60, 40))).astype(np.float32))
+    with pytest.raises(ValueError, match=r"square roots.*If they are .* pass `check_values=False`"):
+        TAKES_VALUES[name](roots.copy(), {})
+    TAKES_VALUES[name](roots, {"check_values": False})

@@ -55,7 +55,9 @@ class QueryInput(NamedTuple):
     """Whether it was left although it may be another than the reference's: it could not be told."""
 
 
-def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: float) -> QueryInput:
+def read_query(
+    adata: AnnData, model: Model, *, layer: str | None, min_overlap: float, check_values: bool
+) -> QueryInput:
     """Read and check everything :func:`scclr_ext.tl.map_query` needs of the query; changes nothing."""
     check_unique(adata)
     where = name_of(layer)
@@ -79,7 +81,8 @@ def read_query(adata: AnnData, model: Model, *, layer: str | None, min_overlap: 
         log_normalize(part, size_factors(sizes, target_sum).factor)
         return QueryInput(part, places, missing, units, target_sum, empty, doubtful=False)
     cells = some_cells(matrix, where)
-    check_logarithms(adata, cells, layer=layer, where=where)
+    if check_values:
+        check_logarithms(adata, cells, layer=layer, where=where)
     linear = linear_sizes(cells)
     same = bool((np.abs(linear[linear > 0] - target_sum) < SAME_SIZE * target_sum).all())
     found = common_size(linear)

@@ -63,7 +63,18 @@ ARGUMENTS: dict[str, list[Any]] = {
 # Arguments without a bad value of their own, and where they are tested.
 ELSEWHERE = {
     **dict.fromkeys(
-        ("copy", "show", "return_fig", "progress", "keep_weights", "join", "keep_graph", "subset", "overwrite"),
+        (
+            "check_values",
+            "copy",
+            "show",
+            "return_fig",
+            "progress",
+            "keep_weights",
+            "join",
+            "keep_graph",
+            "subset",
+            "overwrite",
+        ),
         "a switch",
     ),
     "defer": "a switch",
