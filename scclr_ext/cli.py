@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -68,6 +69,9 @@ def analyse(adata: AnnData, args: argparse.Namespace, *, cluster: bool) -> None:
     precision_of(args.precision, device_of(args.device))
     check_random_state(args.random_state)
     check_key_added(args.key_added, or_none=True)
+    if args.key_added == "neighbors" and not args.no_cluster:
+        msg = f"--key-added {args.key_added}: the clustering writes its neighbour graph there; choose another name."
+        raise ValueError(msg)
     check_resume(args.checkpoint_dir, resume=args.resume)
     if not args.no_cluster:
         options = ClusterOptions(resolution=args.resolution, n_clusters=args.n_clusters)
@@ -147,10 +151,11 @@ def _embed(args: argparse.Namespace, fabric: Fabric | None) -> None:
     if not first:
         return
     # Under another name first: whatever happens, no half-written file has the name of a result (or of the input).
-    partial = args.output.with_name(f"{args.output.name}.part")
+    # (And under one of its own: a scheduler may have started the job twice.)
+    partial = args.output.with_name(f"{args.output.name}.{secrets.token_hex(4)}.part")
     try:
         with _nullable_strings():
-            adata.write_h5ad(partial)
+            adata.write_h5ad(partial, compression=args.compression)
         partial.replace(args.output)
     finally:
         partial.unlink(missing_ok=True)

@@ -160,6 +160,8 @@ def one_line(capsys) -> str:
         (["--method", "pca"], "Unknown `method` 'pca'"),
         (["--preset", "best"], "Unknown `preset` 'best'"),
         (["--device", "abacus"], "`device='abacus'` is not available"),
+        (["--key-added", "neighbors"], "the clustering writes its neighbour graph there; choose another name"),
+        (["--checkpoint-dir", __file__], "`checkpoint_dir` is the file"),
         (["--no-preprocess"], "raw counts; call scclr_ext.pp.contrastive_preprocess"),
     ],
 )
@@ -220,6 +222,21 @@ def test_where_nothing_can_be_written_nothing_is_trained(file, tmp_path, capsys,
     monkeypatch.setattr("os.access", lambda *_: False)
     assert run("embed", file, "folder/out.h5ad") == 2
     assert "nothing may be written to the folder folder; choose" in one_line(capsys)
+
+
+def test_a_job_that_was_started_twice(file, tmp_path) -> None:
+    (tmp_path / "out.h5ad.part").write_text("of another process")
+    assert run("embed", file, tmp_path / "out.h5ad", *QUICK, "--no-cluster") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.h5ad", "out.h5ad", "out.h5ad.part"]
+
+
+def test_compression(file, tmp_path) -> None:
+    for name, options in {"plain": [], "small": ["--compression", "gzip"]}.items():
+        assert run("embed", file, tmp_path / f"{name}.h5ad", *QUICK, "--no-cluster", *options) == 0
+    with h5py.File(tmp_path / "small.h5ad") as small:
+        assert small["X/data"].compression == "gzip"
+    plain, small = (ad.read_h5ad(tmp_path / f"{name}.h5ad") for name in ("plain", "small"))
+    np.testing.assert_array_equal(plain.obsm["X_clr"], small.obsm["X_clr"])
 
 
 @pytest.mark.parametrize("stage", ["scclr_ext.engine.run.fit", "anndata.AnnData.write_h5ad"])

@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     embed = commands.add_parser("embed", help="preprocess, embed and cluster an .h5ad file")
     embed.add_argument("input", type=Path, help="counts, .h5ad")
     embed.add_argument("output", type=Path, help="the same file with the embedding and the clusters")
+    embed.add_argument("--compression", choices=("gzip", "lzf"), help="compress the output (takes longer)")
     _add_options(embed).add_argument("--no-cluster", action="store_true", help="only embed")
 
     demo = commands.add_parser("demo", help="the whole job with figures, on cells that come with scanpy")

@@ -38,7 +38,7 @@ def agreement(rep: np.ndarray, pairs: Neighbors) -> NDArray[np.float64]:
     Returns
     -------
     A map for ``rep @ map``, shape ``(components, kept)``: its directions are uncorrelated, in the order of their
-    variance, and those with next to none are left out.
+    variance, those with next to none are left out, and the largest entry of each is positive.
     """
     x = rep.astype(np.float64)
     x -= x.mean(axis=0)
@@ -48,7 +48,9 @@ def agreement(rep: np.ndarray, pairs: Neighbors) -> NDArray[np.float64]:
     kept = share < 1
     estimate = axes[:, kept] * (1 - share[kept]) @ axes[:, kept].T @ total
     variance, turn = linalg.eigh(estimate.T @ total @ estimate)
-    return estimate @ turn[:, ::-1][:, variance[::-1] > _NEGLIGIBLE**2 * variance[-1]]
+    found = estimate @ turn[:, ::-1][:, variance[::-1] > _NEGLIGIBLE**2 * variance[-1]]
+    largest = found[np.abs(found).argmax(axis=0), np.arange(found.shape[1])]
+    return found * np.where(largest < 0, -1.0, 1.0)  # so that a sign does not hang on rounding
 
 
 def _disagreement(x: NDArray[np.float64], pairs: Neighbors) -> NDArray[np.float64]:

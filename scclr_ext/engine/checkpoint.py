@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,16 +24,28 @@ _SECONDS = 10.0
 
 
 def check_resume(folder: str | Path | None, *, resume: bool) -> None:
-    """Refuse to resume from nowhere.
+    """Refuse to resume from nowhere, and to write over another training; looks only.
 
     Raises
     ------
     ValueError
-        Where no folder is named.
+        Where no folder is named that is to be resumed from.
+    FileExistsError
+        Where the folder holds a checkpoint already and it is not to be resumed.
+    NotADirectoryError
+        Where it is no folder.
     """
-    if resume and folder is None:
-        msg = "`resume=True` needs `checkpoint_dir`, the folder that the interrupted training was saved in."
-        raise ValueError(msg)
+    if folder is None:
+        if resume:
+            msg = "`resume=True` needs `checkpoint_dir`, the folder that the interrupted training was saved in."
+            raise ValueError(msg)
+        return
+    if Path(folder).exists() and not Path(folder).is_dir():
+        msg = f"`checkpoint_dir` is the file {folder}; name a folder."
+        raise NotADirectoryError(msg)
+    if (file := Path(folder) / _FILE).exists() and not resume:
+        msg = f"`checkpoint_dir` holds {file} already; pass resume=True to go on, or name another folder."
+        raise FileExistsError(msg)
 
 
 class Checkpoints:
@@ -49,6 +64,8 @@ class Checkpoints:
     ------
     FileExistsError
         Where the folder holds a checkpoint already and it is not to be resumed.
+    OSError
+        Where nothing can be written there.
     """
 
     def __init__(self, folder: str | Path, run: str, *, resume: bool = False) -> None:
@@ -56,10 +73,16 @@ class Checkpoints:
         self.resume = resume
         self._run = run
         self._last = time.monotonic()
-        if self.file.exists() and not resume:
-            msg = f"`checkpoint_dir` holds {self.file} already; pass resume=True to go on, or name another folder."
-            raise FileExistsError(msg)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        # Of a name that another run does not have, which may have been started in the same folder.
+        self._partial = self.file.with_name(f"checkpoint-{run[:8]}.part")
+        check_resume(folder, resume=resume)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self._partial.write_bytes(b"")
+            self._partial.unlink()
+        except OSError as error:
+            msg = f"nothing can be saved in `checkpoint_dir`, {folder} ({error.strerror}); name another folder."
+            raise OSError(error.errno, msg) from error
 
     @property
     def due(self) -> bool:
@@ -91,10 +114,23 @@ class Checkpoints:
         return dict(state)
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the state; whatever happens, a whole checkpoint stays there."""
-        partial = self.file.with_suffix(".part")
-        torch.save({"run": self._run, "state": state}, partial)
-        partial.replace(self.file)
+        """Write the state; whatever happens, a whole checkpoint stays there.
+
+        Warns
+        -----
+        UserWarning
+            Where it cannot be written: a training is worth more than its checkpoint.
+        """
+        try:
+            torch.save({"run": self._run, "state": state}, self._partial)
+            self._partial.replace(self.file)
+        except (OSError, RuntimeError) as error:  # the latter is torch's, where it cannot open the file
+            warn(
+                f"The state of the training could not be saved to {self.file} ({str(error).splitlines()[0]}). The "
+                "training goes on; what was saved before stays."
+            )
+            with suppress(OSError):
+                self._partial.unlink()
         self._last = time.monotonic()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 if TYPE_CHECKING:
@@ -108,13 +109,18 @@ def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -
     Raises
     ------
     ValueError
-        Where several processes are asked for in a notebook, or the numbers make no sense.
+        Where several processes are asked for in a notebook, the numbers make no sense, or a cluster's job was started
+        with others.
     """
     if not all(map(_is_count, (devices, num_nodes))):
         msg = f"`devices` and `num_nodes` must be whole numbers of at least 1; found {devices!r} and {num_nodes!r}."
         raise ValueError(msg)
     if devices * num_nodes == 1:
-        return Fabric(accelerator=device.type, devices=1 if device.type == "cpu" else [device.index or 0])
+        # One process is nobody else's business: in a job of several SLURM tasks Fabric would look for the others.
+        alone = LightningEnvironment()
+        return Fabric(
+            accelerator=device.type, devices=1 if device.type == "cpu" else [device.index or 0], plugins=alone
+        )
     if hasattr(sys, "ps1"):
         msg = (
             f"`devices={devices}` needs processes of its own, which a notebook cannot start; run "
@@ -126,6 +132,10 @@ def make_fabric(device: torch.device, *, devices: int = 1, num_nodes: int = 1) -
         raise ValueError(msg)
     # Queues and running statistics are in step by themselves; they need not be sent at every step.
     strategy = DDPStrategy(broadcast_buffers=False)
-    fabric = Fabric(accelerator=device.type, devices=devices, num_nodes=num_nodes, strategy=strategy)
+    try:
+        fabric = Fabric(accelerator=device.type, devices=devices, num_nodes=num_nodes, strategy=strategy)
+    except (RuntimeError, ValueError) as error:  # the cluster's variables say something else
+        msg = f"`devices={devices}` and `num_nodes={num_nodes}` do not fit how this job was started: {error}"
+        raise ValueError(msg) from error
     fabric.launch()
     return fabric

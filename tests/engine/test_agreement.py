@@ -49,6 +49,15 @@ def test_against_the_formula(rep) -> None:
     assert spread == pytest.approx(np.diag(np.sort(np.diag(spread))[::-1]), abs=1e-4)
 
 
+def test_signs_do_not_hang_on_rounding(rep) -> None:
+    links = neighbors(some_pairs())
+    found, turned = agreement(rep, links), agreement(rep[:, ::-1].copy(), links)
+    assert found.shape[1] > 1
+    assert turned[::-1] == pytest.approx(found, rel=1e-3, abs=1e-4)
+    for column in found.T:
+        assert column[np.abs(column).argmax()] > 0
+
+
 def test_directions_with_next_to_no_variance_are_left_out(rep) -> None:
     flat = np.concatenate([rep, 1e-3 * rep[::-1, :1]], axis=1)
     assert agreement(flat, neighbors(np.zeros((N, N), dtype=bool))).shape == (D + 1, D)

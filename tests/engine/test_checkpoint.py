@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from scclr_ext.engine import checkpoint as module
-from scclr_ext.engine.checkpoint import Checkpoints, identify
+from scclr_ext.engine.checkpoint import Checkpoints, check_resume, identify
 from scclr_ext.engine.methods import METHODS, ClearConfig, ContrastiveSCConfig, Method, ScclrConfig
 from scclr_ext.engine.run import run
 
@@ -150,9 +150,45 @@ def test_a_failed_writing_leaves_the_last_checkpoint(tmp_path, monkeypatch) -> N
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.warns(UserWarning, match=r"could not be saved to .*checkpoint.pt \(No space left.*goes on"):
             checkpoints.save({"step": 2})
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
     assert checkpoints.load() == {"step": 1}
+
+
+def test_a_training_outlives_its_checkpoint(tiny, tmp_path, at_every_row, monkeypatch) -> None:
+    options = {"device": "cpu", "progress": False}
+    expected = run(CONFIGS["scclr"], tiny, **options).embedding
+
+    def refuse(*args, **kwargs) -> None:
+        msg = "[enforce fail at inline_container.cc:747] . open file failed\nof which nobody needs more"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(torch, "save", refuse)
+    with pytest.warns(UserWarning, match=r"could not be saved to .*open file failed\)\. The training goes on"):
+        found = run(CONFIGS["scclr"], tiny, **options, checkpoint_dir=tmp_path).embedding
+    assert np.array_equal(found, expected)
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch) -> None:
+    (tmp_path / "file").write_text("")
+    for resume in (False, True):
+        with pytest.raises(NotADirectoryError, match=r"`checkpoint_dir` is the file .*file; name a folder"):
+            check_resume(tmp_path / "file", resume=resume)
+
+    def refuse(*args) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(OSError, match=r"nothing can be saved in `checkpoint_dir`, .*\(Permission denied\)"):
+        Checkpoints(tmp_path, "a")
+    with pytest.raises(OSError, match=r"nothing can be saved in `checkpoint_dir`, .*\(Not a directory\)"):
+        Checkpoints(tmp_path / "file" / "below", "a")
+
+
+def test_two_runs_that_share_a_folder_do_not_mix(tmp_path) -> None:
+    first, second = Checkpoints(tmp_path, "a", resume=True), Checkpoints(tmp_path, "b", resume=True)
+    assert first._partial != second._partial
 
 
 def test_it_does_not_write_all_the_time(tmp_path, monkeypatch) -> None:

@@ -15,6 +15,16 @@ def test_the_cpu() -> None:
     assert make_fabric(device_of("cpu")).device == torch.device("cpu")
 
 
+@pytest.mark.parametrize("job", ["jupyter", "sbatch"])
+def test_one_process_in_a_job_of_several_tasks(monkeypatch, job) -> None:
+    for name, value in {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": job, "SLURM_PROCID": "2", "SLURM_LOCALID": "2"}.items():
+        monkeypatch.setenv(name, value)
+    fabric = make_fabric(torch.device("cpu"))
+    assert (fabric.world_size, fabric.global_rank, fabric.is_global_zero) == (1, 0, True)
+    with pytest.raises(ValueError, match=r"`devices=2` and `num_nodes=1` do not fit how this job was .*ntasks"):
+        make_fabric(torch.device("cpu"), devices=2)
+
+
 def test_auto_is_a_device_that_is_there() -> None:
     device = device_of("auto")
     assert torch.zeros(2, device=device).sum() == 0
