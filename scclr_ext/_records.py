@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from scclr_ext import _keys
 from scclr_ext._anndata import check_adata, names
@@ -97,6 +100,15 @@ def check_free(adata: AnnData, key: str, kind: str, *, asked: bool = True) -> No
             f"remove it first (del adata.uns[{key!r}])."
         )
         raise ValueError(msg)
+
+
+def training_of(record: Any) -> str:
+    """Return a few letters that tell the training of an embedding's record from others; empty for no such record."""
+    if not is_record(record, EMBEDDING):
+        return ""
+    history = record["history"]
+    losses = np.asarray(history.get("loss", ()) if isinstance(history, Mapping) else ()).tolist()
+    return hashlib.sha256(repr(losses).encode()).hexdigest()[:8]
 
 
 def _kind_of(record: Any) -> str | None:

@@ -6,7 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -39,9 +39,7 @@ def draw_compiled(steps: Sequence[Augmentation], x: Tensor, donors: Tensor, gene
     usual = len(places) == len(steps) and places == sorted(set(places))
     if not usual or x.device.type != "cpu" or not x.dtype == donors.dtype == torch.float32 or x.requires_grad:
         return None
-    kernel = _kernel()
-    if kernel is None:
-        return None
+    from scclr_ext.engine import _kernel as kernel  # at its first use: numba takes half a second
 
     seeds = torch.empty(len(x), dtype=torch.int64).random_(-(2**63), None, generator=generator)
     chances, rates = np.zeros(_N_STEPS), np.zeros(_N_STEPS)
@@ -85,16 +83,6 @@ def gene_pairs(n_genes: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """Pair the genes at random; of an odd number one stays alone."""
     order = torch.randperm(n_genes, generator=generator, device=generator.device)
     return order[: n_genes // 2], order[n_genes // 2 : n_genes // 2 * 2]
-
-
-@cache
-def _kernel() -> Any | None:
-    """Import the loop at its first use: numba takes half a second."""
-    try:
-        from scclr_ext.engine import _kernel as kernel
-    except ImportError:  # scanpy brings numba along; the engine alone works without
-        return None
-    return kernel
 
 
 @cache

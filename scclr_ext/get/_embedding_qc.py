@@ -8,6 +8,8 @@ import pandas as pd
 
 from scclr_ext._categories import categories_of
 from scclr_ext._keys import CLUSTERS_OBS, EMBEDDING_UNS
+from scclr_ext._records import CLUSTERS, is_record, training_of
+from scclr_ext._warn import warn
 from scclr_ext.get._clusters import batch_table, cluster_table, silhouette_widths
 from scclr_ext.get._columns import table_of
 from scclr_ext.get._record import read_record
@@ -85,6 +87,11 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
     ValueError
         If `uns[key]` is not the record of an embedding.
 
+    Warns
+    -----
+    UserWarning
+        Where the cells were embedded again since they were clustered.
+
     Notes
     -----
     Silhouettes are Euclidean, in the embedding, from at most 5000 cells drawn evenly over the clusters with a fixed
@@ -115,6 +122,7 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
     history = table_of(record.history, _HISTORY)
     spectrum = _spectrum_table(record.representation)
     labels = categories_of(adata.obs[cluster_key]) if cluster_key in adata.obs else None
+    _warn_of_older_clusters(adata, key, cluster_key)
     batch = categories_of(adata.obs[record.batch_key]) if record.batch_key in adata.obs else None
     widths = silhouette_widths(record.representation, labels)
     batches = batch_table(labels, batch)
@@ -143,6 +151,19 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
         clusters=clusters,
         batches=batches,
     )
+
+
+def _warn_of_older_clusters(adata: AnnData, key: str, cluster_key: str) -> None:
+    record, clusters = adata.uns[key], adata.uns.get(cluster_key)
+    if cluster_key not in adata.obs or not is_record(clusters, CLUSTERS):
+        return
+    params = clusters["params"]
+    trained = params.get("training", "")
+    if trained and params["use_rep"] == record["params"]["obsm_key"] and trained != training_of(record):
+        warn(
+            f"adata.obs[{cluster_key!r}] has the clusters of an earlier adata.obsm[{params['use_rep']!r}]: the cells "
+            "were embedded again since. Call scclr_ext.tl.contrastive_cluster(adata) once more."
+        )
 
 
 def _spectrum_table(representation: np.ndarray) -> pd.DataFrame:

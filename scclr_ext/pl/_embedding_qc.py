@@ -76,6 +76,11 @@ def embedding_qc(
     ValueError
         If `uns[key]` is not the record of an embedding, or `ax` is an Axes outside of any grid.
 
+    Warns
+    -----
+    UserWarning
+        Where the cells were embedded again since they were clustered.
+
     Notes
     -----
     The map is `obsm["X_umap"]` where that shows the neighbours in this embedding as well as a UMAP of it does, which is

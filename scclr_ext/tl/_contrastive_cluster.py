@@ -11,7 +11,7 @@ from scclr_ext._anndata import check_adata, get_rep, writable
 from scclr_ext._batches import batch_codes, recorded_batch_key
 from scclr_ext._checks import check_key_added, check_random_state
 from scclr_ext._docs import shared_docs
-from scclr_ext._records import CLUSTERS, EMBEDDING, GRAPH, MAPPING, check_free, is_record
+from scclr_ext._records import CLUSTERS, EMBEDDING, GRAPH, MAPPING, check_free, is_record, training_of
 from scclr_ext._settings import report
 from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
@@ -147,6 +147,8 @@ def contrastive_cluster(
     else:
         graph = stored_graph(adata, neighbors_key, use_rep)
     params: dict[str, Any] = {"use_rep": use_rep, "method": method, "random_state": random_state}
+    if trained := training_of(adata.uns.get(_keys.uns_key_of(use_rep))):
+        params["training"] = trained
     if batch_key is not None:
         params["batch_key"] = batch_key
     if neighbors_key is not None:

@@ -190,3 +190,23 @@ def test_errors_say_what_to_run() -> None:
     del adata.obsm["X_clr"]
     with pytest.raises(KeyError, match=r"adata.obsm has no 'X_clr' .*contrastive_embed"):
         clr.get.embedding_qc(adata)
+
+
+def test_clusters_of_an_earlier_embedding(counts, tmp_path) -> None:
+    quick = {"n_steps": 3, "device": "cpu", "progress": False}
+    clr.pp.contrastive_preprocess(counts)
+    for random_state in (0, 1):
+        clr.tl.contrastive_embed(counts, **quick, random_state=random_state)
+        clr.tl.contrastive_embed(counts, **quick, random_state=random_state, key_added="other")
+        if random_state == 0:
+            clr.tl.contrastive_cluster(counts, n_clusters=2)
+            clr.get.embedding_qc(counts)
+            clr.get.embedding_qc(counts, key="other")  # clusters of one in another are nobody's mistake
+    counts.write_h5ad(tmp_path / "cells.h5ad")
+    for adata in (counts, read_h5ad(tmp_path / "cells.h5ad")):
+        for show in (clr.get.embedding_qc, clr.pl.embedding_qc):
+            with pytest.warns(UserWarning, match=r"'clr_clusters'\] has the clusters of an earlier .*'X_clr'"):
+                show(adata) if show is clr.get.embedding_qc else show(adata, show=False)
+        clr.get.embedding_qc(adata, key="other")
+        clr.tl.contrastive_cluster(adata, n_clusters=2)
+        clr.get.embedding_qc(adata)
