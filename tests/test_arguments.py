@@ -17,7 +17,7 @@ COLUMNS = {
     ],
     "unit": [lambda adata, key: clr.get.composition(adata, "group", "batch", unit=key)],
     "stage": [lambda adata, key: clr.get.pseudotime_order(adata, key)],
-    "label_key": [lambda adata, key: clr.tl.stability(adata, label_key=key)],
+    "labels": [lambda adata, key: clr.tl.stability(adata, labels=key)],
     "left": [lambda adata, key: clr.get.cluster_flow(adata, key, "group")],
     "batch_key": [lambda adata, key: clr.tl.contrastive_cluster(adata, batch_key=key)],
 }

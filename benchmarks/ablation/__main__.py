@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
     parser.add_argument("--batches", choices=_MODES, default="both", help="without batch_key, with it, or both")
-    args = _options.read(parser, results=RESULTS, seeds=2)
+    args = _options.read(parser, results=RESULTS, seeds=3)
     jobs = [
         Job(name, variant, uses_batch, seed)
         for seed in range(args.seeds)

@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--methods", nargs="+", default=SHOWN, choices=METHODS)
     parser.add_argument("--cases", nargs="+", default=CASES, choices=CASES)
-    args = _options.read(parser, results=RESULTS, seeds=1)
+    args = _options.read(parser, results=RESULTS, seeds=3)
     jobs = [
         Job(name, case, method, seed)
         for seed in range(args.seeds)

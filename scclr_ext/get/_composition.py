@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def composition(adata: AnnData, key: str, groupby: str, *, unit: str | None = None) -> pd.DataFrame:
+def composition(adata: AnnData, labels: str, groupby: str, *, unit: str | None = None) -> pd.DataFrame:
     """Tabulate the share of each cell type in each condition, or in each donor of each condition.
 
     This is a table behind :func:`scclr_ext.pl.composition`. Nothing is written to `adata`.
@@ -18,7 +18,7 @@ def composition(adata: AnnData, key: str, groupby: str, *, unit: str | None = No
     ----------
     adata
         Annotated data matrix, cells by genes.
-    key
+    labels
         Column of `obs` with the categories that are counted: cell types, clusters, ...
     groupby
         Column of `obs` with the groups: conditions, ...
@@ -75,11 +75,11 @@ def composition(adata: AnnData, key: str, groupby: str, *, unit: str | None = No
     >>> clr.get.composition(adata, "type", "condition", unit="donor").shape
     (8, 6)
     """
-    labels = read_labels(adata, key=key, groupby=groupby, unit=unit)
-    labels = labels.rename(columns={"key": "category", "groupby": "group"})
+    cells = read_labels(adata, labels=labels, groupby=groupby, unit=unit)
+    cells = cells.rename(columns={"labels": "category", "groupby": "group"})
     sample = ["group"] if unit is None else ["group", "unit"]
     # A unit without a single cell of a type has none of it; one without any cell in a group was not measured there.
-    counts = labels.groupby([*sample, "category"], observed=False, sort=True).size().rename("n_cells").reset_index()
+    counts = cells.groupby([*sample, "category"], observed=False, sort=True).size().rename("n_cells").reset_index()
     counts["n_total"] = counts.groupby(sample, observed=False)["n_cells"].transform("sum")
     table = counts[counts["n_total"] > 0].reset_index(drop=True)
     return table.assign(fraction=table["n_cells"] / table["n_total"])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @shared_docs
 def composition_test(
     adata: AnnData,
-    key: str,
+    labels: str,
     groupby: str,
     *,
     unit: str,
@@ -31,7 +31,7 @@ def composition_test(
     ----------
     adata
         Annotated data matrix, cells by genes.
-    key
+    labels
         Column of `obs` with the categories that are counted: cell types, clusters, ...
     groupby
         Column of `obs` with the groups: conditions, ...
@@ -87,7 +87,7 @@ def composition_test(
     0        B  ill vs well  Mann-Whitney        4       -0.25      1.0
     1        T  ill vs well  Mann-Whitney        4        0.25      1.0
     """
-    shares = composition(adata, key, groupby, unit=unit)
+    shares = composition(adata, labels, groupby, unit=unit)
     wide = shares.pivot_table(index=["category", "unit"], columns="group", values="fraction", observed=True)
     per_category = [(category, wide.loc[category]) for category in shares["category"].cat.categories]
     (in_pairs,) = decide_pairing([per_category[0][1]], paired=paired)  # a unit has a share of every category

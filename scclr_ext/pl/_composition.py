@@ -22,7 +22,7 @@ _BARS, _SHARES = 3.3, 3.0
 @shared_docs
 def composition(
     adata: AnnData,
-    key: str,
+    labels: str,
     groupby: str,
     *,
     unit: str | None = None,
@@ -48,7 +48,7 @@ def composition(
     ----------
     adata
         Annotated data matrix, cells by genes.
-    key
+    labels
         Column of `obs` with the categories that are counted: cell types, clusters, ...
     groupby
         Column of `obs` with the groups: conditions, ...
@@ -100,18 +100,18 @@ def composition(
         msg = "`reference` and `paired` belong to a test, which needs `unit`: the column of adata.obs with the donors."
         raise ValueError(msg)
     reference = None if reference is None else str(reference)
-    per_unit = None if unit is None else share_table(adata, key, groupby, unit=unit)
-    pooled = share_table(adata, key, groupby) if per_unit is None else _pool(per_unit)
+    per_unit = None if unit is None else share_table(adata, labels, groupby, unit=unit)
+    pooled = share_table(adata, labels, groupby) if per_unit is None else _pool(per_unit)
     tests = None
     if unit is not None and (reference is not None or pooled["group"].nunique() > 1):
-        tests = composition_test(adata, key, groupby, unit=unit, reference=reference, paired=paired)
-    type_colors = category_colors(adata, key, pooled["category"].cat.categories)
+        tests = composition_test(adata, labels, groupby, unit=unit, reference=reference, paired=paired)
+    type_colors = category_colors(adata, labels, pooled["category"].cat.categories)
     colors = group_colors(adata, groupby, pooled["group"].cat.categories)
 
     heights = [_BARS] if per_unit is None else [_BARS, _SHARES]
     host = host_for(ax, sum(heights))
     axes = [row[0] for row in host.subplots(len(heights), 1, squeeze=False, height_ratios=heights)]
-    _composition_panels.bars(axes[0], pooled, per_unit, type_colors, key=key)
+    _composition_panels.bars(axes[0], pooled, per_unit, type_colors, labels=labels)
     if per_unit is not None:
         _composition_panels.shares(axes[1], per_unit, tests, colors, names=(groupby, str(unit)), reference=reference)
     return finish(axes, show=show, return_fig=return_fig)

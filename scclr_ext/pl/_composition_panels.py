@@ -35,7 +35,9 @@ _TURN = 40
 _WIDTH = 0.8
 
 
-def bars(ax: Axes, pooled: pd.DataFrame, per_unit: pd.DataFrame | None, colors: Mapping[str, str], *, key: str) -> None:
+def bars(
+    ax: Axes, pooled: pd.DataFrame, per_unit: pd.DataFrame | None, colors: Mapping[str, str], *, labels: str
+) -> None:
     """Draw a stacked bar for each group, and one for each of its units."""
     groups = _shown(pooled["group"])
     units = {} if per_unit is None else _shown(per_unit["unit"])
@@ -65,7 +67,7 @@ def bars(ax: Axes, pooled: pd.DataFrame, per_unit: pd.DataFrame | None, colors: 
     ]
     ax.legend(
         handles=handles[::-1],  # as the bars are stacked
-        title=shorten(key),
+        title=shorten(labels),
         title_fontsize=TICK,
         fontsize=TICK if len(handles) <= _LEGEND_ROWS else SMALL,
         ncols=-(-len(handles) // _LEGEND_ROWS),

@@ -55,7 +55,7 @@ def stability(
     resolution: float | None = None,
     n_clusters: int | None = None,
     n_neighbors: int = 15,
-    label_key: str | None = None,
+    labels: str | None = None,
     key_added: str | None = None,
     device: str = "auto",
     random_state: int = 0,
@@ -87,7 +87,7 @@ def stability(
     cluster_method, resolution, n_clusters, n_neighbors
         `method` and the rest as in :func:`scclr_ext.tl.contrastive_cluster`. With neither `resolution` nor
         `n_clusters` each run chooses its number of clusters: how much the choice varies is part of the answer.
-    label_key
+    labels
         Column of `obs` with known labels, to which the clusters of each run are compared as well. They play no part
         in anything else.
     key_added
@@ -119,7 +119,7 @@ def stability(
     ------
     KeyError
         Where `uns[key]` is missing and no `method` is given, a gene of the record is gone, or `layer`, `mask_var`,
-        `batch_key` or `label_key` is missing.
+        `batch_key` or `labels` is missing.
     ValueError
         Where there are fewer than three cells, `n_seeds` is below 2, options contradict one another, the entry of
         `uns` to write is another kind of record, or for whatever `contrastive_embed` and `contrastive_cluster` refuse.
@@ -181,7 +181,7 @@ def stability(
     if adata.n_obs < 3:
         msg = f"A neighbour graph needs at least 3 cells; adata has {adata.n_obs}."
         raise ValueError(msg)
-    known = known_labels(adata, label_key)
+    known = known_labels(adata, labels)
     what = what_to_repeat(
         adata, method, key=key, device=device, preset=preset, layer=layer, mask_var=mask_var, batch_key=batch_key
     )
@@ -224,7 +224,7 @@ def stability(
         runs,
         keys,
         obsm_key=_embedding_name(adata, key) if method is None else "",
-        label_key=label_key or "",
+        labels=labels or "",
         random_state=random_state,
         seeds=seeds,
     )

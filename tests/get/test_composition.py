@@ -291,7 +291,7 @@ def test_errors_name_what_is_wrong() -> None:
     adata = study()
     with pytest.raises(TypeError, match="`adata` is a dict"):
         clr.get.composition({}, "type", "condition")
-    with pytest.raises(KeyError, match=r"`key='foo'` is not a column of adata\.obs; found 'type'"):
+    with pytest.raises(KeyError, match=r"`labels='foo'` is not a column of adata\.obs; found 'type'"):
         clr.get.composition(adata, "foo", "condition")
     with pytest.raises(KeyError, match="`unit='foo'`"):
         clr.get.composition_test(adata, "type", "condition", unit="foo")
@@ -305,12 +305,12 @@ def test_errors_name_what_is_wrong() -> None:
         clr.get.composition_test(adata, "type", "one", unit="donor")
 
 
-@pytest.mark.parametrize("argument", ["key", "groupby"])
+@pytest.mark.parametrize("argument", ["labels", "groupby"])
 def test_measurements_and_names_of_cells_are_no_groups(argument) -> None:
     adata = AnnData(obs=pd.DataFrame({"a": list("xy") * 50, "name": range(100)}, index=[f"c{i}" for i in range(100)]))
-    columns = {"key": "a", "groupby": "a", "unit": "a"} | {argument: "name"}
+    columns = {"labels": "a", "groupby": "a", "unit": "a"} | {argument: "name"}
     with pytest.raises(ValueError, match=rf"obs\['name'\] \(`{argument}`\) holds a value of its own for 100 of 100"):
-        clr.get.composition(adata, columns["key"], columns["groupby"], unit=columns["unit"])
+        clr.get.composition(adata, columns["labels"], columns["groupby"], unit=columns["unit"])
 
 
 def test_groups_in_half_precision() -> None:

@@ -51,7 +51,7 @@ def logged(_logged) -> ad.AnnData:
 
 @pytest.fixture(scope="module")
 def _repeated(_logged) -> ad.AnnData:
-    return repeat(_logged, label_key="type", copy=True)
+    return repeat(_logged, labels="type", copy=True)
 
 
 def test_only_its_keys_are_written(logged, _repeated) -> None:
@@ -111,12 +111,12 @@ def test_clusters_table(_repeated) -> None:
 
 
 def test_same_seed_same_bits(logged, _repeated) -> None:
-    repeat(logged, label_key="type")
+    repeat(logged, labels="type")
     ours, theirs = logged.uns["clr_stability"], _repeated.uns["clr_stability"]
     assert {**ours, "seconds": 0}.keys() == theirs.keys()
     assert freeze({**ours, "seconds": 0}) == freeze({**theirs, "seconds": 0})
     assert freeze(logged.obs) == freeze(_repeated.obs)
-    repeat(logged, label_key="type", random_state=9, key_added="other")
+    repeat(logged, labels="type", random_state=9, key_added="other")
     assert freeze(logged.uns["other"]["ari"]) != freeze(ours["ari"])
     assert logged.uns["other"]["runs"]["seed"].tolist() == [9, 10, 11]
 
@@ -142,7 +142,7 @@ def test_its_confidence_is_not_that_of_a_mapping() -> None:
 
 def test_labels_play_no_part(logged, _repeated) -> None:
     logged.obs["type"] = np.where(np.arange(60) < 7, None, "one")
-    repeat(logged, label_key="type")
+    repeat(logged, labels="type")
     assert freeze(logged.obs["clr_consensus"]) == freeze(_repeated.obs["clr_consensus"])
     assert "ari" in logged.uns["clr_stability"]["runs"]
     repeat(logged, n_seeds=2)
@@ -150,7 +150,7 @@ def test_labels_play_no_part(logged, _repeated) -> None:
 
 
 def test_true_types_are_found_again(logged) -> None:
-    repeat(logged, "scclr", n_steps=60, n_clusters=3, cluster_method="leiden", label_key="type")
+    repeat(logged, "scclr", n_steps=60, n_clusters=3, cluster_method="leiden", labels="type")
     assert adjusted_rand_score(logged.obs["type"], logged.obs["clr_consensus"]) == 1
     assert logged.obs["clr_consensus_confidence"].min() > 0.9
 
@@ -251,8 +251,8 @@ def test_copy_and_view(logged) -> None:
         ({"resolution": 1.0}, ValueError, "`resolution=1.0`"),
         ({"n_clusters": 61}, ValueError, "`n_clusters` must be a whole number between 1"),
         ({"n_neighbors": 1}, ValueError, "`n_neighbors`"),
-        ({"label_key": "nope"}, KeyError, "label_key='nope'.*found 'run', 'type'"),
-        ({"label_key": "empty"}, ValueError, "'empty'.*`label_key`.*no labels"),
+        ({"labels": "nope"}, KeyError, "labels='nope'.*found 'run', 'type'"),
+        ({"labels": "empty"}, ValueError, "'empty'.*`labels`.*no labels"),
         ({"batch_key": "nope"}, KeyError, "batch_key='nope'"),
         ({"method": None}, KeyError, r"adata\.uns has no 'clr'.*contrastive_embed.*`method`"),
         ({"method": None, "layer": "X"}, ValueError, "`layer` goes with a `method`"),

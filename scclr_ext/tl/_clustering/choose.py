@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Set once on all labelled sets at hand together; the result is flat around them (docs/clusters.md).
 _POWER = 0.3
 SHARPNESS = 0.05
-_LOWEST_SEPARATION = 0.5
+_LOWEST_SEPARATION = 0.55
 
 _CURVE_CELLS = 2_000
 _AGREEMENT_CELLS = 10_000

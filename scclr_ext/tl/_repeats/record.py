@@ -30,7 +30,7 @@ def stability_record(
     keys: StabilityKeys,
     *,
     obsm_key: str,
-    label_key: str,
+    labels: str,
     random_state: int,
     seeds: list[int],
 ) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def stability_record(
             "n_genes": len(data.genes),
             "cluster_method": options.method,
             "n_neighbors": options.n_neighbors,
-            "label_key": label_key,
+            "labels": labels,
             "clusters_key": keys.clusters,
             "confidence_key": keys.confidence,
             **({"resolution": options.resolution} if options.resolution is not None else {}),

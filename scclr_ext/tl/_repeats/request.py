@@ -50,8 +50,8 @@ def what_to_repeat(
     return recorded_embedding(adata, key, device)
 
 
-def known_labels(adata: AnnData, label_key: str | None) -> pd.Categorical | None:
-    """Return the labels in `obs[label_key]`; None where none are asked for.
+def known_labels(adata: AnnData, labels: str | None) -> pd.Categorical | None:
+    """Return the labels in `obs[labels]`; None where none are asked for.
 
     Raises
     ------
@@ -60,11 +60,11 @@ def known_labels(adata: AnnData, label_key: str | None) -> pd.Categorical | None
     ValueError
         Where no cell has a label.
     """
-    if label_key is None:
+    if labels is None:
         return None
-    check_column(adata, label_key, "label_key")
-    labels = categories_of(adata.obs[label_key])
-    if not (labels.codes >= 0).any():
-        msg = f"adata.obs[{label_key!r}] (`label_key`) has no labels; fill it in or leave `label_key` out."
+    check_column(adata, labels, "labels")
+    known = categories_of(adata.obs[labels])
+    if not (known.codes >= 0).any():
+        msg = f"adata.obs[{labels!r}] (`labels`) has no labels; fill it in or leave `labels` out."
         raise ValueError(msg)
-    return labels
+    return known

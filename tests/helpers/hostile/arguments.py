@@ -14,7 +14,7 @@ ARGUMENTS: dict[str, list[Any]] = {
     "mask_var": ["nope", [True]],
     "mask_genes": ["nope", [True]],
     "batch_key": ["nope", ["batch", "donor"]],
-    "label_key": ["nope"],
+    "labels": ["nope"],
     "cluster_key": [],  # a missing column leaves panels empty, as documented
     "use_rep": ["nope"],
     "neighbors_key": ["nope"],
@@ -27,7 +27,6 @@ ARGUMENTS: dict[str, list[Any]] = {
     "reference": ["nope"],
     "groups": ["nope", ["nope"]],
     "rank_key": ["nope"],
-    "labels": ["nope"],
     "score": ["nope", []],
     "color": ["nope", ["nope"]],
     "color_by": ["nope"],

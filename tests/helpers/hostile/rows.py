@@ -61,7 +61,7 @@ def _cluster(adata: Any, **options: Any) -> Any:
 
 
 def _stability(adata: Any, **options: Any) -> Any:
-    usual = {"n_seeds": 2, "cluster_method": "kmeans", "n_clusters": 2, "label_key": "group", **QUICK}
+    usual = {"n_seeds": 2, "cluster_method": "kmeans", "n_clusters": 2, "labels": "group", **QUICK}
     method = options.pop("method", "contrastive-sc")
     if "resolution" in options:
         usual |= {"cluster_method": "leiden", "n_clusters": None}
@@ -127,12 +127,14 @@ ROWS: dict[str, Row] = {
         lambda a, **options: clr.get.cluster_flow(a, **{"left": "group", "right": "batch", **options}), "names labels"
     ),
     "get.composition": Row(
-        lambda a, **options: clr.get.composition(a, **{"key": "group", "groupby": "batch", "unit": "donor"} | options),
+        lambda a, **options: clr.get.composition(
+            a, **{"labels": "group", "groupby": "batch", "unit": "donor"} | options
+        ),
         "names labels",
     ),
     "get.composition_test": Row(
         lambda a, **options: clr.get.composition_test(
-            a, **{"key": "group", "groupby": "batch", "unit": "donor", "paired": False} | options
+            a, **{"labels": "group", "groupby": "batch", "unit": "donor", "paired": False} | options
         ),
         "labels",
     ),
@@ -157,7 +159,7 @@ ROWS: dict[str, Row] = {
         _plot(lambda a, **o: clr.pl.cluster_flow(a, **{"left": "group", "right": "batch"} | o)), "labels"
     ),
     "pl.composition": Row(
-        _plot(lambda a, **o: clr.pl.composition(a, **{"key": "group", "groupby": "batch"} | o)), "labels"
+        _plot(lambda a, **o: clr.pl.composition(a, **{"labels": "group", "groupby": "batch"} | o)), "labels"
     ),
     "pl.scores_by_group": Row(
         _plot(lambda a, **o: clr.pl.scores_by_group(a, **{"score": "score", "groupby": "batch"} | o)), "labels"
