@@ -22,8 +22,8 @@ _TEXTS = {
         """,
     "batch_key": """
         batch_key
-            Column of `obs` that says which batch (donor, run, condition) a cell comes from. Not one that leaves most
-            cells alone, nor a measurement.
+            Column of `obs` that says which batch (donor, run, condition) a cell comes from. A measurement, or a column
+            with a value of its own for most cells, is refused.
         """,
     "key_added": """
         key_added

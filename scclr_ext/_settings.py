@@ -16,7 +16,7 @@ class Settings:
     Parameters
     ----------
     progress
-        Show a progress bar during training. Every function that trains also takes `progress=`, which wins.
+        Show progress bars. What a function is told in `progress` comes first.
     verbose
         Print what was added to the AnnData and where, as scanpy does at `verbosity=3`. With `False` the
         messages still reach the logger named `"scclr_ext"`.

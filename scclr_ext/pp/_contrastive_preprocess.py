@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scclr_ext._anndata import check_adata, writable
 from scclr_ext._docs import shared_docs
-from scclr_ext._settings import report
+from scclr_ext._settings import report, settings
 from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
 from scclr_ext.pp._prepare import prepare
@@ -29,6 +29,7 @@ def contrastive_preprocess(
     subset: bool = False,
     defer: bool = False,
     check_values: bool = True,
+    progress: bool | None = None,
     copy: bool = False,
 ) -> AnnData | None:
     """Normalise counts, log-transform them and choose the genes a model will see.
@@ -62,6 +63,7 @@ def contrastive_preprocess(
         Leave `X` as it is also where it is in memory, as is done for data that are not: with counts beside the
         normalised values a large data set needs twice the memory.
     {check_values}
+    {progress}
     {copy}
 
     Returns
@@ -133,6 +135,7 @@ def contrastive_preprocess(
         subset=subset,
         defer=defer,
         check_values=check_values,
+        progress=settings.shows(progress),
     )
     for text in prepared.warnings:
         warn(text)

@@ -9,7 +9,6 @@ from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, frame
 from scclr_ext._batches import batch_codes, batch_names
 from scclr_ext._checks import check_whole
-from scclr_ext._settings import settings
 from scclr_ext._values.check_logarithms import check_logarithms
 from scclr_ext._values.feature_types import no_genes
 from scclr_ext._values.logarithms import check_alike, normalized_apart, several_sizes, some_cells
@@ -77,6 +76,7 @@ def prepare(
     subset: bool = False,
     defer: bool = False,
     check_values: bool = True,
+    progress: bool = False,
 ) -> Prepared:
     """Normalise a copy and choose genes; parameters and errors are those of `pp.contrastive_preprocess`.
 
@@ -103,7 +103,7 @@ def prepare(
     if values is None:
         rows_apart = getattr(matrix, "format", "csr") == "csr"
         rows = StoredRows(matrix if rows_apart else to_memory(matrix, where=where), where=where)
-        found = gather(rows, codes, recipe.target_sum, description="Reading" if settings.progress else None)
+        found = gather(rows, codes, recipe.target_sum, description="Reading" if progress else None)
         units = found.units
     else:
         units = guess_units(values)

@@ -12,7 +12,7 @@ from scclr_ext._anndata import check_adata, check_unique, frame, writable
 from scclr_ext._batches import batch_codes
 from scclr_ext._checks import check_random_state, check_whole, is_whole
 from scclr_ext._docs import shared_docs
-from scclr_ext._settings import report
+from scclr_ext._settings import report, settings
 from scclr_ext._values.check_logarithms import check_logarithms
 from scclr_ext._values.logarithms import some_cells
 from scclr_ext._values.matrix import get_matrix, name_of, to_memory
@@ -50,6 +50,7 @@ def select_n_top_genes(
     mask_genes: str | NDArray[np.bool_] | None = None,
     check_values: bool = True,
     random_state: int = 0,
+    progress: bool | None = None,
     copy: bool = False,
 ) -> AnnData | None:
     """Preprocess with a number of genes that is chosen without labels.
@@ -83,6 +84,7 @@ def select_n_top_genes(
         Genes that may be chosen: a boolean column of `var`, or a boolean array of one entry per gene.
     {check_values}
     {random_state}
+    {progress}
     {copy}
 
     Returns
@@ -182,6 +184,7 @@ def select_n_top_genes(
         batch_key=batch_key,
         mask_genes=mask_genes,
         check_values=check_values,
+        progress=settings.shows(progress),
     )
     record = {
         "n_top_genes": chosen,

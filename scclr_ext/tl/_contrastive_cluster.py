@@ -108,7 +108,7 @@ def contrastive_cluster(
     neighbour graph, which asks for enough clusters, times the depth of the valley in the density of cells between each
     cluster and its neighbours (to the power 0.3, reached by all but a tenth of the cells), which asks for no more than
     there are. Chosen is the candidate with the highest mean agreement with all candidates, weighted by their scores.
-    How sure the choice is, is the geometric mean of that agreement, of the agreement with clusterings of 80 % of the
+    The confidence is the geometric mean of that agreement, of the agreement with clusterings of 80 % of the
     cells, and of the separation. Above 20 000 cells all this is done on a random sample of that size, whose clusters
     then spread along the neighbour graph of all cells (label propagation, Zhu and Ghahramani 2002).
 

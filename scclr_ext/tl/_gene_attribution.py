@@ -38,7 +38,7 @@ def gene_attribution(
     adata: AnnData,
     groupby: str | None = None,
     *,
-    groups: Sequence[str] | None = None,
+    groups: str | Sequence[str] | None = None,
     reference: str = "rest",
     batch_key: str | None = None,
     key: str = _keys.EMBEDDING_UNS,

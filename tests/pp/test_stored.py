@@ -167,3 +167,12 @@ def test_bad_values_late_in_the_file(counts, tmp_path, value, message) -> None:
         with pytest.raises(ValueError, match=message):
             contrastive_preprocess(adata)
         assert "clr_preprocess" not in adata.uns
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_bar_is_shown_where_it_is_asked_for(counts, tmp_path, capfd, shown) -> None:
+    with stored(counts, "h5ad", tmp_path) as adata:
+        contrastive_preprocess(adata, progress=shown)
+        assert ("Reading" in capfd.readouterr().err) == shown
+        clr.pp.select_n_top_genes(adata, candidates=(20,), progress=shown)
+        assert ("Reading" in capfd.readouterr().err) == shown
