@@ -8,16 +8,13 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import check_column
+from scclr_ext._categories import no_groups
 from scclr_ext._records import EMBEDDING, is_record
 from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from numpy.typing import NDArray
-
-_MOST_FRACTIONS = 30
-_MOST_ALONE = 10
-"""Cells that are alone in their batches: fewer may be all that there are, in a query for one."""
 
 
 def batch_codes(adata: AnnData, batch_key: str) -> NDArray[np.int64]:
@@ -87,15 +84,3 @@ def _column(adata: AnnData, batch_key: str) -> pd.Series:
 
 def _names(column: pd.Series) -> NDArray[np.object_]:
     return column.astype(str).to_numpy()
-
-
-def no_groups(column: pd.Series) -> str | None:
-    """Say why a column names no groups of cells, or None: fractions of many values, or most cells alone."""
-    known = column.dropna()
-    n_fractions = int((known.drop_duplicates() % 1 != 0).sum()) if column.dtype.kind == "f" else 0
-    if n_fractions > _MOST_FRACTIONS:
-        return f"{n_fractions} different numbers with fractions, like a measurement"
-    n_alone = int((known.astype(str).value_counts() == 1).sum())
-    if n_alone > max(_MOST_ALONE, len(known) / 2):
-        return f"a value of its own for {n_alone} of {len(known)} cells"
-    return None

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import check_adata, check_column, names
-from scclr_ext._batches import no_groups
-from scclr_ext._categories import by_name, categories_of, widened
+from scclr_ext._categories import by_name, categories_of, labels_of, widened
 from scclr_ext._values.matrix import get_matrix
 from scclr_ext._warn import warn
 from scclr_ext.get._expression import in_raw, read_expression
@@ -42,10 +41,7 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
     check_adata(adata)
     keys = {argument: key for argument, key in columns.items() if key is not None}
     for argument, key in keys.items():
-        check_column(adata, key, argument)
-        if argument != "unit" and (none := no_groups(adata.obs[key])) is not None:  # a donor may be one row
-            msg = f"adata.obs[{key!r}] (`{argument}`) holds {none}; give a column of groups of cells."
-            raise ValueError(msg)
+        (check_column if argument == "unit" else labels_of)(adata, key, argument)  # a donor may be one row
     found = pd.DataFrame({argument: widened(adata.obs[key]).to_numpy() for argument, key in keys.items()})
     known = found.notna().all(axis=1).to_numpy()
     if not known.any():

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import check_column, get_rep
-from scclr_ext._batches import batch_codes, no_groups, recorded_batch_key
-from scclr_ext._categories import by_name, categories_of
+from scclr_ext._batches import batch_codes, recorded_batch_key
+from scclr_ext._categories import by_name, categories_of, no_groups
 from scclr_ext.io._model import Reference
 
 if TYPE_CHECKING:

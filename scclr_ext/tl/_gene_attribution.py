@@ -12,9 +12,9 @@ from tqdm.auto import tqdm
 
 import scclr_ext
 from scclr_ext import _keys
-from scclr_ext._anndata import check_adata, check_column, writable
-from scclr_ext._batches import batch_codes, no_groups
-from scclr_ext._categories import by_name, categories_of
+from scclr_ext._anndata import check_adata, writable
+from scclr_ext._batches import batch_codes
+from scclr_ext._categories import labels_of
 from scclr_ext._checks import check_key_added, check_random_state, check_whole
 from scclr_ext._docs import shared_docs
 from scclr_ext._records import ATTRIBUTION, check_free
@@ -211,11 +211,7 @@ def _per_gene(adata: AnnData, genes: np.ndarray, columns: list[np.ndarray]) -> n
 def _labels(adata: AnnData, groupby: str | None) -> pd.Categorical:
     if groupby is None:
         return pd.Categorical.from_codes(np.zeros(adata.n_obs, dtype=np.int8), [_ALL])
-    check_column(adata, groupby, "groupby")
-    if (found := no_groups(adata.obs[groupby])) is not None:
-        msg = f"adata.obs[{groupby!r}] (`groupby`) holds {found}; give a column of groups of cells."
-        raise ValueError(msg)
-    labels = by_name(categories_of(adata.obs[groupby]))
+    labels = labels_of(adata, groupby, "groupby")
     if len(labels.categories) < 2:
         msg = (
             f"`groupby={groupby!r}` names {len(labels.categories)} group; give a column with two or more, or leave "

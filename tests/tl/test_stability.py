@@ -329,3 +329,9 @@ def test_progress(logged, capsys) -> None:
 def test_a_mask_of_another_type_goes_with_a_method_too(logged) -> None:
     with unchanged(logged), pytest.raises(ValueError, match="`mask_var` goes with a `method`"):
         clr.tl.stability(logged, mask_var=pd.Series(data=True, index=logged.var_names))
+
+
+def test_labels_of_every_cell_are_none(logged) -> None:
+    logged.obs["name"] = logged.obs_names
+    with unchanged(logged), pytest.raises(ValueError, match=r"'name'\] \(`labels`\) holds a value of its own for 60"):
+        repeat(logged, labels="name")

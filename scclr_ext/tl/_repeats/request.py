@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scclr_ext._anndata import check_column
-from scclr_ext._categories import categories_of
+from scclr_ext._categories import labels_of
 from scclr_ext.engine.methods import resolve
 from scclr_ext.tl._repeats.repeat import Recorded, recorded_embedding
 
@@ -58,12 +57,11 @@ def known_labels(adata: AnnData, labels: str | None) -> pd.Categorical | None:
     KeyError
         Where there is no such column.
     ValueError
-        Where no cell has a label.
+        Where no cell has a label, or nearly every cell one of its own.
     """
     if labels is None:
         return None
-    check_column(adata, labels, "labels")
-    known = categories_of(adata.obs[labels])
+    known = labels_of(adata, labels, "labels")
     if not (known.codes >= 0).any():
         msg = f"adata.obs[{labels!r}] (`labels`) has no labels; fill it in or leave `labels` out."
         raise ValueError(msg)
