@@ -78,7 +78,8 @@ def test_writable(counts) -> None:
         assert writable(view, copy=False) is view
         view.obs["new"] = 1
         for adata in (counts, counts[:10]):
-            writable(adata, copy=True).obs["new"] = 1
+            other = writable(adata, copy=True)
+            other.obs["new"] = 1
     assert not view.is_view
     assert freeze(view.X) == freeze(alone.X)
     before = counts.X
