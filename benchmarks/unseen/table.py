@@ -33,7 +33,11 @@ def batches(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_confidence(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean ARI of the number chosen, and how far the best resolution is above it, by how sure the choice was."""
+    """Mean ARI of the number chosen, and how far the best resolution is above it, by how sure the choice was.
+
+    (Of a single cluster there is no confidence.)
+    """
+    results = results.dropna(subset="confidence")
     sure = pd.cut(results["confidence"], _BINS).map(lambda bin: f"{bin.left:.2f} to {bin.right:.2f}")
     table = results.assign(confidence=sure, lost=results["best_ari"] - results["chosen_ari"])
     grouped = table.groupby("confidence", observed=True)

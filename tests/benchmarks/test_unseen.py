@@ -114,7 +114,11 @@ def test_batches_are_means_of_sets_and_not_of_runs() -> None:
 def test_confidence() -> None:
     from benchmarks.unseen.table import by_confidence
 
-    rows = {"confidence": [0.5, 0.79, 0.99], "chosen_ari": [0.2, 0.4, 0.9], "best_ari": [0.4, 0.4, 0.9]}
+    rows = {
+        "confidence": [0.5, 0.79, 0.99, np.nan],  # the last is a single cluster
+        "chosen_ari": [0.2, 0.4, 0.9, 0.0],
+        "best_ari": [0.4, 0.4, 0.9, 0.5],
+    }
     table = by_confidence(pd.DataFrame(rows))
     assert table.index.tolist() == ["0.00 to 0.80", "0.95 to 1.00"]
     assert table["ARI"].tolist() == pytest.approx([0.3, 0.9])
