@@ -35,7 +35,8 @@ def verdict(ax: Axes, sweep: Sweep) -> None:
     ax.set_axis_off()
     choice = sweep.choice
     if choice.index < 0:
-        text = "One cluster: no candidate's clusters are separated"
+        found = np.isfinite(choice.stability)
+        text = "One cluster: " + ("others do not come out again" if found else "no candidate's clusters are separated")
     else:
         text = f"{choice.n_clusters} clusters"
         if sweep.axis == "resolution":

@@ -109,7 +109,8 @@ def contrastive_cluster(
     cluster and its neighbours (to the power 0.3, reached by all but a tenth of the cells), which asks for no more than
     there are. Chosen is the candidate with the highest mean agreement with all candidates, weighted by their scores.
     The confidence is the geometric mean of that agreement, of the agreement with clusterings of 80 % of the
-    cells, and of the separation. Above 20 000 cells all this is done on a random sample of that size, whose clusters
+    cells, and of the separation. Where nothing is separated, or the second agreement is next to none (below 0.2), the
+    answer is one cluster. Above 20 000 cells all this is done on a random sample of that size, whose clusters
     then spread along the neighbour graph of all cells (label propagation, Zhu and Ghahramani 2002).
 
     Examples
@@ -198,6 +199,6 @@ def _how_sure(record: dict[str, Any]) -> str:
         return ""
     choice = record["choice"]
     if choice["index"] < 0:
-        return " (no gap between any clusters was found)"
+        return " (no clusters were found that stand apart and come out again)"
     rival = f", else {choice['runner_up']}" if choice["runner_up"] else ""
     return f" (confidence {choice['confidence']:.2f}{rival})"

@@ -223,7 +223,7 @@ def test_how_sure_is_told(blobs, caplog) -> None:
     assert f"3 clusters (confidence {choice['confidence']:.2f}{rival})" in caplog.text
     blobs.obsm["X_clr"] = np.random.default_rng(0).normal(size=(90, 3))
     contrastive_cluster(blobs)
-    assert "1 clusters (no gap between any clusters was found)" in caplog.text
+    assert "1 clusters (no clusters were found that stand apart and come out again)" in caplog.text
 
 
 def test_the_choice_is_the_same_twice_and_leaves_the_global_generators_alone() -> None:

@@ -25,6 +25,8 @@ _NUMBERS = (*range(2, 16), 18, 21, 25, 30)
 _MANY_CELLS = 20_000
 """With more cells, candidates are made and compared on a sample of this many; the rest join along the graph."""
 _DRAWS, _SHARE = 3, 0.8
+_LEAST_STABILITY = 0.2
+"""What other draws of the cells do not give again is no cluster: one population, cut anywhere."""
 _SHARPNESS_OF_NUMBERS = 0.01
 
 
@@ -81,6 +83,8 @@ def sweep(
     if choice.index >= 0:
         stable = _stability(rep, graph, method, float(grid[choice.index]), partitions[choice.index], random_state)
         choice = replace(choice, stability=stable)
+        if stable < _LEAST_STABILITY:
+            choice = replace(choice, index=-1, expected_ari=np.nan, margin=np.nan, runner_up=0)
     labels = partitions[choice.index] if choice.index >= 0 else np.zeros(len(rep), dtype=np.int64)
     if cells is not None and choice.index >= 0:
         labels = spread(all_cells, everything, cells, labels, n_neighbors)

@@ -162,6 +162,20 @@ def test_one_population() -> None:
 # How sure
 
 
+@pytest.mark.parametrize("stability", [0.15, 0.25])
+def test_clusters_that_do_not_come_out_again_are_none(monkeypatch, stability) -> None:
+    monkeypatch.setattr(module, "_stability", lambda *_: stability)
+    labels, setting, record = sweep(blobs([60, 40])[0])
+    choice = record["choice"]
+    assert choice["stability"] == stability
+    if stability > 0.2:
+        assert (labels.max(), choice["n_clusters"]) == (1, 2)
+    else:
+        assert (labels.max(), setting, choice["index"], choice["n_clusters"], choice["runner_up"]) == (0, 0.0, -1, 1, 0)
+        assert np.isnan([choice["confidence"], choice["expected_ari"], choice["margin"]]).all()
+    assert len(record["sweep"]["resolution"]) == 20  # to be looked at either way
+
+
 def test_clear_blobs_are_surer_than_touching_ones() -> None:
     clear, touching = (sweep(blobs([60, 60, 60], distance=d)[0]).record["choice"] for d in (12, 3.5))
     assert 0 < touching["confidence"] < clear["confidence"] <= 1
