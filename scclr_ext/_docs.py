@@ -35,9 +35,8 @@ _TEXTS = {
         """,
     "check_values": """
         check_values
-            Look at some cells, and refuse logarithms to another base or of counts that were not normalised, and values
-            that are no logarithms. This may err: False takes them as they are. What is scaled (negative), NaN or
-            infinite is refused in any case.
+            Look at some cells, and refuse what seem to be logarithms to another base or of counts that were not
+            normalised, or no logarithms at all. This may err: False takes them for what the model reads.
         """,
     "random_state": """
         random_state

@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyError, TypeError, ValueError, OSError, FloatingPointError) as error:
         # What the user got wrong needs no traceback; the messages name the argument and the remedy.
         if speaks:
-            print(f"error: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+            said = str(error.args[0] if isinstance(error, KeyError) else error)
+            print(f"error: {said.replace('pass `check_values=False`', 'give --no-check-values')}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -230,6 +230,15 @@ def test_a_job_that_was_started_twice(file, tmp_path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.h5ad", "out.h5ad", "out.h5ad.part"]
 
 
+def test_values_that_look_odd(counts, tmp_path, capsys) -> None:
+    counts.X = np.sqrt(counts.X)
+    counts.write_h5ad(tmp_path / "in.h5ad")
+    arguments = "embed", tmp_path / "in.h5ad", tmp_path / "out.h5ad", *QUICK[:4], "--no-cluster"
+    assert run(*arguments) == 2
+    assert "If they are what they should be, give --no-check-values." in one_line(capsys)
+    assert run(*arguments, "--no-check-values") == 0
+
+
 def test_compression(file, tmp_path) -> None:
     for name, options in {"plain": [], "small": ["--compression", "gzip"]}.items():
         assert run("embed", file, tmp_path / f"{name}.h5ad", *QUICK[:4], "--no-cluster", *options) == 0

@@ -73,7 +73,7 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
         )
         if refuse:
             raise ValueError(msg + _EXIT)
-        warn(msg)
+        warn(msg + _EXIT)
     base = common
     if base is None and layer is None:
         base = _noted(adata)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -73,16 +74,16 @@ class Checkpoints:
         self.resume = resume
         self._run = run
         self._last = time.monotonic()
-        # Of a name that another run does not have, which may have been started in the same folder.
-        self._partial = self.file.with_name(f"checkpoint-{run[:8]}.part")
+        # Of a name of its own: another process may have been started in the same folder, with the same job even.
+        self._partial = self.file.with_name(f"checkpoint-{secrets.token_hex(4)}.part")
         check_resume(folder, resume=resume)
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self._partial.write_bytes(b"")
             self._partial.unlink()
         except OSError as error:
-            msg = f"nothing can be saved in `checkpoint_dir`, {folder} ({error.strerror}); name another folder."
-            raise OSError(error.errno, msg) from error
+            msg = f"Nothing can be saved in `checkpoint_dir`, {folder} ({error.strerror}); name another folder."
+            raise type(error)(msg) from error
 
     @property
     def due(self) -> bool:
@@ -125,9 +126,10 @@ class Checkpoints:
             torch.save({"run": self._run, "state": state}, self._partial)
             self._partial.replace(self.file)
         except (OSError, RuntimeError) as error:  # the latter is torch's, where it cannot open the file
+            about = (str(error).splitlines() or [type(error).__name__])[0]
             warn(
-                f"The state of the training could not be saved to {self.file} ({str(error).splitlines()[0]}). The "
-                "training goes on; what was saved before stays."
+                f"The state of the training could not be saved to {self.file} ({about}). The training goes on; what "
+                "was saved before stays."
             )
             with suppress(OSError):
                 self._partial.unlink()

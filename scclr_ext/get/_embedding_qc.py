@@ -162,7 +162,8 @@ def _warn_of_older_clusters(adata: AnnData, key: str, cluster_key: str) -> None:
     if trained and params["use_rep"] == record["params"]["obsm_key"] and trained != training_of(record):
         warn(
             f"adata.obs[{cluster_key!r}] has the clusters of an earlier adata.obsm[{params['use_rep']!r}]: the cells "
-            "were embedded again since. Call scclr_ext.tl.contrastive_cluster(adata) once more."
+            "were embedded again since. Cluster them once more: scclr_ext.tl.contrastive_cluster(adata, "
+            f"use_rep={params['use_rep']!r}, key_added={cluster_key!r})."
         )
 
 

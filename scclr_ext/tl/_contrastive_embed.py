@@ -85,7 +85,9 @@ def contrastive_embed(
         Every minibatch is then drawn from one batch, so that its cells cannot be told apart by their batch; `"scclr"`
         and `"clear"` also draw together cells of different batches that are mutual nearest neighbours. Batches too
         small for minibatches of their own (below an eighth of one) are trained with the largest.
-    {check_values}
+    check_values
+        Look at some cells, and refuse what seem to be logarithms to another base, or none at all; warn of logarithms of
+        counts that were not normalised. This may err: False takes them for what the model reads.
     {key_added}
     n_epochs
         Train for this many passes over the cells instead of what the method says.
@@ -150,12 +152,17 @@ def contrastive_embed(
         Where the training diverges.
     FileExistsError
         Where `checkpoint_dir` holds the state of a training and `resume` is False.
+    NotADirectoryError
+        Where `checkpoint_dir` is a file.
+    OSError
+        Where nothing can be written to `checkpoint_dir`.
 
     Warns
     -----
     UserWarning
-        Where the embedding has collapsed, or the loss stayed at chance. Where logarithms are of samples that were
-        brought to library sizes of their own. Or where a published preset is asked for, and
+        Where the embedding has collapsed, or the loss stayed at chance. Where logarithms are of counts that were not
+        normalised, or of samples that were brought to library sizes of their own. Where the state of the training
+        could not be saved (it goes on). Or where a published preset is asked for, and
         :func:`scclr_ext.pp.contrastive_preprocess` was told another method's recipe.
 
     Notes
@@ -190,8 +197,7 @@ def contrastive_embed(
     )
     check_resume(checkpoint_dir, resume=resume)
     data = read_model_input(adata, layer=layer, mask_var=mask_var, batch_key=batch_key)
-    if check_values:
-        look_at_logarithms(adata, data)
+    look_at_logarithms(adata, data, check_values=check_values)
     if preset is not None:
         warn_of_other_recipe(adata, choice, data)
 

@@ -154,6 +154,9 @@ def test_a_failed_writing_leaves_the_last_checkpoint(tmp_path, monkeypatch) -> N
             checkpoints.save({"step": 2})
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
     assert checkpoints.load() == {"step": 1}
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match=r"checkpoint.pt \(OSError\)"):
+        patch.setattr(torch, "save", lambda *_: (_ for _ in ()).throw(OSError()))
+        checkpoints.save({"step": 3})
 
 
 def test_a_training_outlives_its_checkpoint(tiny, tmp_path, at_every_row, monkeypatch) -> None:
@@ -180,15 +183,27 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.raises(OSError, match=r"nothing can be saved in `checkpoint_dir`, .*\(Permission denied\)"):
+    with pytest.raises(OSError, match=r"Nothing can be saved in `checkpoint_dir`, .*\(Permission denied\)"):
         Checkpoints(tmp_path, "a")
-    with pytest.raises(OSError, match=r"nothing can be saved in `checkpoint_dir`, .*\(Not a directory\)"):
+    with pytest.raises(OSError, match=r"Nothing can be saved in `checkpoint_dir`, .*\(Not a directory\)"):
         Checkpoints(tmp_path / "file" / "below", "a")
 
 
-def test_two_runs_that_share_a_folder_do_not_mix(tmp_path) -> None:
-    first, second = Checkpoints(tmp_path, "a", resume=True), Checkpoints(tmp_path, "b", resume=True)
-    assert first._partial != second._partial
+def test_a_job_that_was_started_twice(tmp_path, monkeypatch) -> None:
+    first, second = Checkpoints(tmp_path, "a", resume=True), Checkpoints(tmp_path, "a", resume=True)
+    save = torch.save
+
+    def meanwhile(state, file) -> None:
+        save(state, file)
+        monkeypatch.setattr(torch, "save", save)
+        second.save({"step": 2})
+        Checkpoints(tmp_path, "a", resume=True)  # looks whether it can write there
+        assert second.load() == {"step": 2}
+
+    monkeypatch.setattr(torch, "save", meanwhile)
+    first.save({"step": 1})
+    assert first.load() == {"step": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
 def test_it_does_not_write_all_the_time(tmp_path, monkeypatch) -> None:

@@ -31,9 +31,9 @@ ROW_OF = {name: row for name, row in ROWS.items() if " " not in name}
 def test_every_public_function_has_a_row() -> None:
     arrays_in = {name for name in PUBLIC if name.startswith("metrics.")}  # tests/metrics/test_hostile_arrays.py
     missing = set(PUBLIC) - set(ROW_OF) - set(NOT_ON_AN_ANNDATA) - arrays_in
-    assert not missing, f"add a row to tests/hostile/rows.py: {sorted(missing)}"
+    assert not missing, f"add a row to tests/helpers/hostile/rows.py: {sorted(missing)}"
     gone = (set(ROW_OF) | set(NOT_ON_AN_ANNDATA)) - set(PUBLIC)
-    assert not gone, f"take the row out of tests/hostile/rows.py: {sorted(gone)}"
+    assert not gone, f"take the row out of tests/helpers/hostile/rows.py: {sorted(gone)}"
 
 
 def test_every_argument_has_bad_values() -> None:
@@ -44,7 +44,7 @@ def test_every_argument_has_bad_values() -> None:
         for name in inspect.signature(PUBLIC[function]).parameters
         if name not in known
     }
-    assert not missing, f"add them to tests/hostile/arguments.py: {sorted(missing)}"
+    assert not missing, f"add them to tests/helpers/hostile/arguments.py: {sorted(missing)}"
 
 
 def test_every_function_documents_what_it_raises() -> None:

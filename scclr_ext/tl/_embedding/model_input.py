@@ -139,8 +139,8 @@ def read_model_input(
     )
 
 
-def look_at_logarithms(adata: AnnData, data: ModelInput) -> None:
-    """Look at logarithms that preprocessing has not seen: of another base, not normalised, or normalised apart.
+def look_at_logarithms(adata: AnnData, data: ModelInput, *, check_values: bool) -> None:
+    """Look at logarithms that preprocessing has not seen: normalised apart and, with `check_values`, whether they are.
 
     Raises
     ------
@@ -154,6 +154,7 @@ def look_at_logarithms(adata: AnnData, data: ModelInput) -> None:
     layer = None if data.layer == "X" else data.layer
     matrix = get_matrix(adata, layer)
     cells = some_cells(matrix, name_of(layer), together=is_stored(matrix))
-    check_logarithms(adata, cells, layer=layer, where=name_of(layer), refuse=False)
+    if check_values:
+        check_logarithms(adata, cells, layer=layer, where=name_of(layer), refuse=False)
     if sizes := several_sizes(cells):
         warn(normalized_apart(name_of(layer), sizes))

@@ -134,6 +134,14 @@ def test_separations_by_hand(monkeypatch) -> None:
     assert row["separation_q10"] == 0.6
 
 
+@pytest.mark.parametrize(("separation", "index"), [(0.54, -1), (0.56, 0)])
+def test_how_far_clusters_must_be_apart(monkeypatch, separation, index) -> None:
+    truth = np.repeat([0, 1], 100)
+    rep = truth[:, None] * 9.0 + np.random.default_rng(0).normal(size=(200, 2))
+    monkeypatch.setattr("scclr_ext.tl._clustering.criteria.separation", lambda *_: separation)
+    assert choose_partition(rep, knn(rep), [truth]).index == index
+
+
 @pytest.mark.parametrize(("n_bad", "expected"), [(19, 1.0), (21, 0.3)])
 def test_the_worst_tenth_of_the_cells_does_not_count(monkeypatch, n_bad, expected) -> None:
     # Four clusters in pairs far apart, of which one pair, a tenth of the 200 cells, is badly separated.
