@@ -36,7 +36,7 @@ class Choice:
     """Which candidate was taken, and how sure that is."""
 
     index: int
-    """Row of the candidate; -1 where all cells were left in one cluster, because nothing is separated or comes out again."""
+    """Row of the candidate; -1 where all cells were left in one cluster, as nothing is separated or comes out again."""
     n_clusters: int
     expected_ari: float
     margin: float
