@@ -131,8 +131,9 @@ class Checkpoints:
                 f"The state of the training could not be saved to {self.file} ({about}). The training goes on; what "
                 "was saved before stays."
             )
+        finally:
             with suppress(OSError):
-                self._partial.unlink()
+                self._partial.unlink(missing_ok=True)
         self._last = time.monotonic()
 
 

@@ -68,7 +68,7 @@ def stability(adata: AnnData, *, key: str = STABILITY_UNS) -> Stability:
         cells with a confidence below 0.5.
     `runs`
         One row per run, index `seed`: `n_clusters`, `silhouette` (of the run's own clusters, on up to 2000 cells) and
-        `calinski_harabasz` in the run's embedding, `ari` and `nmi` against known labels where a `labels` was
+        `calinski_harabasz` in the run's embedding, `ari` and `nmi` against known labels where `labels` were
         given, `mean_ari` and `neighbor_overlap` with the other runs, `effective_rank` and `final_loss`.
     `variation`
         One row per column of `runs`: `mean`, `sd` (with n - 1), and `cv`, the coefficient of variation: `sd` divided
