@@ -37,7 +37,13 @@ def by_name(labels: pd.Categorical) -> pd.Categorical:
 
 
 def labels_of(adata: AnnData, key: str, argument: str) -> pd.Categorical:
-    """Read a column of `obs` that an argument names as groups of cells, called by their names.
+    """Read a column of `obs` that an argument names as groups of cells, called by their names; see `check_groups`."""
+    check_groups(adata, key, argument)
+    return by_name(categories_of(adata.obs[key]))
+
+
+def check_groups(adata: AnnData, key: str, argument: str) -> None:
+    """Refuse what names no column of `obs` with groups of cells.
 
     Raises
     ------
@@ -52,7 +58,6 @@ def labels_of(adata: AnnData, key: str, argument: str) -> pd.Categorical:
     if (found := no_groups(adata.obs[key])) is not None:
         msg = f"adata.obs[{key!r}] (`{argument}`) holds {found}; give a column of groups of cells."
         raise ValueError(msg)
-    return by_name(categories_of(adata.obs[key]))
 
 
 def no_groups(column: pd.Series) -> str | None:

@@ -120,4 +120,5 @@ def undone(cells: Any, base: str) -> Any:
 
 
 def stored_values(values: Any) -> NDArray[Any]:
+    """Return what a matrix stores, sparse or dense: a view, to be changed in place."""
     return values.data if sparse.issparse(values) else values

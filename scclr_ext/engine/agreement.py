@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import linalg, sparse
+from sklearn.utils.extmath import svd_flip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,8 +50,7 @@ def agreement(rep: np.ndarray, pairs: Neighbors) -> NDArray[np.float64]:
     estimate = axes[:, kept] * (1 - share[kept]) @ axes[:, kept].T @ total
     variance, turn = linalg.eigh(estimate.T @ total @ estimate)
     found = estimate @ turn[:, ::-1][:, variance[::-1] > _NEGLIGIBLE**2 * variance[-1]]
-    largest = found[np.abs(found).argmax(axis=0), np.arange(found.shape[1])]
-    return found * np.where(largest < 0, -1.0, 1.0)  # so that a sign does not hang on rounding
+    return svd_flip(found, None)[0]  # so that a sign does not hang on rounding
 
 
 def _disagreement(x: NDArray[np.float64], pairs: Neighbors) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.linalg import eigh
 from sklearn.decomposition import PCA
+from sklearn.utils.extmath import svd_flip
 
 from scclr_ext.engine.moments import block_rows, gene_moments
 from scclr_ext.engine.signal import signal_shares
@@ -88,5 +89,4 @@ def _axes_of_many(
         covariance += around.T @ around
     _, vectors = eigh(covariance, subset_by_index=(n_genes - n_components, n_genes - 1))
     axes = vectors.T[::-1].astype(np.float32)
-    # As scikit-learn has it, so that a sign does not hang on rounding: the largest entry of each is positive.
-    return axes * np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1))
+    return svd_flip(None, axes, u_based_decision=False)[1]  # so that a sign does not hang on rounding

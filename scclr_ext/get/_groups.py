@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scclr_ext._anndata import check_adata, check_column, names
-from scclr_ext._categories import by_name, categories_of, labels_of, widened
+from scclr_ext._categories import by_name, categories_of, check_groups, widened
 from scclr_ext._values.matrix import get_matrix
 from scclr_ext._warn import warn
 from scclr_ext.get._expression import in_raw, read_expression
@@ -41,7 +41,8 @@ def read_labels(adata: AnnData, **columns: str | None) -> pd.DataFrame:
     check_adata(adata)
     keys = {argument: key for argument, key in columns.items() if key is not None}
     for argument, key in keys.items():
-        (check_column if argument == "unit" else labels_of)(adata, key, argument)  # a donor may be one row
+        check = check_column if argument == "unit" else check_groups  # a donor may be one row
+        check(adata, key, argument)
     found = pd.DataFrame({argument: widened(adata.obs[key]).to_numpy() for argument, key in keys.items()})
     known = found.notna().all(axis=1).to_numpy()
     if not known.any():
