@@ -58,14 +58,13 @@ class History:
         FloatingPointError
             When the loss is no longer a number.
         """
-        loss = float(torch.stack(self._losses).mean())
+        loss, chance = torch.stack([torch.stack(self._losses).mean(), torch.stack(self._chances).mean()]).tolist()
         if not np.isfinite(loss):
             msg = (
                 f"The loss became {loss} by step {step} of {self._plan.total_steps}: the training diverged. "
                 "Lower `learning_rate`, or use the method's default preset."
             )
             raise FloatingPointError(msg)
-        chance = float(torch.stack(self._chances).mean())
         self._losses.clear()
         self._chances.clear()
         row = {
