@@ -227,6 +227,14 @@ def test_the_rate_in_the_history_is_the_one_the_step_was_taken_with() -> None:
     assert history["learning_rate"] == pytest.approx([(1 + np.cos(np.pi * e / 4)) / 2 for e in range(4)])
 
 
+def test_a_training_that_may_end_early_cools_the_steps_that_it_takes() -> None:
+    toy = Toy(config(steps=20, early_stopping=True))
+    rates = [0.1] * 16 + [0.08, 0.06, 0.04, 0.02]
+    assert train(toy)["learning_rate"] == pytest.approx(rates)
+    velocity = [sum(0.9**k for k in range(i + 1)) for i in range(20)]
+    assert toy.weight.item() == pytest.approx(1 - np.dot(rates, velocity), rel=1e-5)
+
+
 def test_the_seed_decides() -> None:
     first, again, other = (Toy(config(epochs=2)) for _ in range(3))
     rows = [train(first), train(again), train(other, seed=1)]

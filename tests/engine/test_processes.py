@@ -150,6 +150,8 @@ def test_a_notebook_is_told_where_to_go(monkeypatch) -> None:
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     with pytest.raises(ValueError, match=r"`devices=2` needs processes of its own.*python -m scclr_ext embed"):
         make_fabric(torch.device("cpu"), devices=2)
+    with pytest.raises(ValueError, match=r"`devices=2` needs processes of its own"):
+        make_fabric(torch.device("cpu"), devices=2, num_nodes=2)
     make_fabric(torch.device("cpu"))
 
 

@@ -18,6 +18,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 import scclr_ext
+from scclr_ext._values.stored import StoredRows
 from scclr_ext.engine.components import principal_components
 from scclr_ext.engine.methods import METHODS
 from scclr_ext.engine.partners import partners
@@ -483,3 +484,9 @@ def test_a_training_that_diverges_at_its_last_step_says_so(tiny) -> None:
     config = short("contrastive-sc", steps=1, learning_rate=1e38, optimizer="sgd", schedule="constant")
     with pytest.raises(FloatingPointError, match="`learning_rate`"):
         train(config, tiny)
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_the_progress_of_reading_is_shown_or_not(tiny, progress, capfd) -> None:
+    train(short("scclr"), StoredRows(tiny, where="adata.X"), progress=progress)
+    assert ("Reading" in capfd.readouterr().err) == progress

@@ -50,6 +50,7 @@ def test_batches_are_a_cross_table() -> None:
     qc = clr.get.embedding_qc(adata)
     expected = pd.crosstab(adata.obs["clr_clusters"], adata.obs["donor"])
     np.testing.assert_array_equal(qc.batches, expected)
+    assert {dtype.kind for dtype in qc.batches.dtypes} == {"i"}
     assert list(qc.batches.columns) == ["donor0", "donor1", "donor2"]
     share = expected.to_numpy() / expected.to_numpy().sum(axis=1, keepdims=True)
     np.testing.assert_allclose(qc.clusters["batch_entropy"], -(share * np.log(share)).sum(axis=1) / np.log(3))
@@ -93,6 +94,14 @@ def test_collapse_is_counted() -> None:
     assert qc.summary["effective_rank"].item() == 0
     assert qc.spectrum["collapsed"].all()
     assert not qc.spectrum["variance_ratio"].any()
+
+
+def test_a_direction_below_a_hundredth_of_the_strongest_has_collapsed() -> None:
+    adata = make_embedded()
+    n_obs = adata.n_obs
+    scores = np.linalg.qr(np.column_stack([np.ones(n_obs), np.random.default_rng(0).normal(size=(n_obs, 3))]))[0][:, 1:]
+    adata.obsm["X_clr"] = scores * [1, 0.0102, 0.0098]
+    assert clr.get.embedding_qc(adata).spectrum["collapsed"].tolist() == [False, False, True]
 
 
 def test_few_cells_are_no_collapse() -> None:

@@ -61,6 +61,11 @@ def test_order_and_names_do_not_matter(metric, partitions, seed) -> None:
     assert (-0.5 if metric is adjusted_rand_index else 0.0) <= score <= 1.0
 
 
+def test_rounding_does_not_lift_nmi_above_one() -> None:
+    labels = np.repeat(np.arange(7), [1, 3, 7, 5, 2, 6, 6])  # scikit-learn says 1 + 2e-16
+    assert 1.0 - 1e-12 < normalized_mutual_info(labels, labels) <= 1.0
+
+
 @pytest.mark.parametrize("metric", BOTH)
 @pytest.mark.parametrize(
     "labels",
