@@ -10,20 +10,25 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import scclr_ext as clr
-from anndata_state import freeze
+from anndata_state import freeze, freeze_adata
 from hostile.rows import ROWS, make_counts, make_ready
 from scclr_ext.engine.methods import METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 QUICK: dict[str, Any] = {"device": "cpu", "progress": False}
 
@@ -113,6 +118,67 @@ def test_nothing_is_left_behind_by_a_failure(monkeypatch) -> None:
         embedding()
     after = global_state()
     assert [part for part in before if before[part] != after[part]] == []
+
+
+# What a notebook has set of PyTorch changes nothing
+
+
+@contextmanager
+def default_dtype() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@contextmanager
+def default_device() -> Iterator[None]:
+    torch.set_default_device("meta")
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+@contextmanager
+def everything() -> Iterator[None]:
+    autocast = torch.autocast("cpu", torch.bfloat16)
+    with torch.inference_mode(), torch.no_grad(), torch.device("meta"), autocast, default_dtype():
+        yield
+
+
+def without_times(adata: ad.AnnData) -> dict[str, Any]:
+    for record in adata.uns.values():
+        if isinstance(record, dict):
+            record.pop("seconds", None)
+    return freeze_adata(adata)
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if name != "io.save"])
+def test_functions_do_the_same_whatever_torch_was_told(bases, name) -> None:
+    usual, beside = (bases[ROWS[name].base].copy() for _ in range(2))
+    expected = ROWS[name].call(usual)
+    with everything():
+        result = ROWS[name].call(beside)
+        assert torch.get_default_dtype() == torch.float64
+        assert torch.is_inference_mode_enabled()
+        assert torch.is_autocast_enabled("cpu")
+        assert torch.get_default_device().type == "meta"
+    assert without_times(beside) == without_times(usual)
+    if isinstance(expected, pd.DataFrame):
+        pd.testing.assert_frame_equal(result, expected)
+
+
+@pytest.mark.parametrize(
+    "told", [torch.no_grad, torch.inference_mode, default_dtype, default_device, lambda: torch.autocast("cpu")]
+)
+@pytest.mark.parametrize("method", list(METHODS))
+def test_embeddings_are_the_same_whatever_torch_was_told(method, told) -> None:
+    expected = embedding(0, method)
+    with told():
+        found = embedding(0, method)
+    assert freeze(found) == freeze(expected)
 
 
 # The same seed

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from scclr_ext.engine.surroundings import usual_torch
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -46,6 +48,7 @@ class Attribution:
         return self.residual / self.size if self.size > 0 else 0.0
 
 
+@usual_torch()
 def integrated_gradients(
     method: Method[Any],
     source: Source,

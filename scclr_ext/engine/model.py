@@ -15,6 +15,7 @@ from scclr_ext.engine.encoders import Standardize
 from scclr_ext.engine.fit import embed
 from scclr_ext.engine.methods import build
 from scclr_ext.engine.source import as_source
+from scclr_ext.engine.surroundings import usual_torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,7 @@ class Trained:
     data: DataInfo
     weights: Mapping[str, np.ndarray]
 
+    @usual_torch()
     def networks(self, device: str = "cpu") -> Method[Any]:
         """Return the networks, ready to embed. What only the training needs has shapes but no values."""
         where = device_of(device)
@@ -62,6 +64,7 @@ class Trained:
         return method.eval().requires_grad_(requires_grad=False)
 
     @property
+    @usual_torch()
     def n_dimensions(self) -> int:
         """Dimensions of the embedding."""
         sketch = _sketch(self.config, self.data).eval()
@@ -75,6 +78,7 @@ class Trained:
         """
         return np.array(self.data.mean if self.config.scale else np.zeros_like(self.data.mean), dtype=np.float32)
 
+    @usual_torch()
     def embed(
         self,
         matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array,
@@ -116,12 +120,14 @@ class _Aligned:
         return out
 
 
+@usual_torch()
 def weights_of(method: Method[Any], n_genes: int) -> dict[str, np.ndarray]:
     """Return the weights that the embedding needs, by name."""
     # A copy: the array would share the memory of a network that may be trained on.
     return {name: weight.detach().cpu().numpy().copy() for name, weight in _needed(method, n_genes).items()}
 
 
+@usual_torch()
 def weight_shapes(config: MethodConfig, data: DataInfo) -> dict[str, tuple[int, ...]]:
     """Say which weights the embedding needs, and their shapes, without allocating any of them."""
     return {name: tuple(t.shape) for name, t in _needed(_sketch(config, data), data.n_genes).items()}

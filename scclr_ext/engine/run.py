@@ -21,6 +21,7 @@ from scclr_ext.engine.partners import partners
 from scclr_ext.engine.pools import PooledSource
 from scclr_ext.engine.processes import from_first, gather_rows
 from scclr_ext.engine.source import InMemory, as_source
+from scclr_ext.engine.surroundings import usual_torch
 from scclr_ext.engine.training_set import training_set
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Run:
     precision: str = "float32"
 
 
+@usual_torch()
 def run(
     config: MethodConfig,
     matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array | Rows,

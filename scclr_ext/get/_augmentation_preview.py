@@ -13,6 +13,7 @@ from scclr_ext._checks import check_random_state, is_whole
 from scclr_ext._values.stored import StoredRows
 from scclr_ext.engine.methods import DataInfo, build, resolve
 from scclr_ext.engine.moments import gene_moments
+from scclr_ext.engine.surroundings import usual_torch
 from scclr_ext.tl._embedding.model_input import read_model_input
 
 if TYPE_CHECKING:
@@ -110,12 +111,11 @@ def augmentation_preview(
     if isinstance(matrix, StoredRows):
         matrix = matrix.read(np.arange(part.n_obs))
     mean, std = gene_moments(matrix)
-    generator = torch.Generator().manual_seed(random_state)
-    model = build(config, DataInfo(len(chosen), mean, std), generator)
-
     dense = matrix.toarray() if sparse.issparse(matrix) else np.array(matrix)
     tables = []
-    with torch.no_grad():
+    with usual_torch(), torch.no_grad():
+        generator = torch.Generator().manual_seed(random_state)
+        model = build(config, DataInfo(len(chosen), mean, std), generator)
         x = model.scaling(torch.from_numpy(dense))
         everyone = torch.arange(len(x))
         results = {_words(step): step.distort(x, x, everyone, generator) for step in model.views.active}

@@ -12,6 +12,7 @@ from scclr_ext._anndata import check_unique
 from scclr_ext.engine.attribution import Attribution, integrated_gradients
 from scclr_ext.engine.device import device_of
 from scclr_ext.engine.source import as_source
+from scclr_ext.engine.surroundings import usual_torch
 from scclr_ext.io._get_model import get_model
 from scclr_ext.tl._embedding.model_input import read_model_input
 
@@ -78,6 +79,7 @@ class Cells:
         return np.where(n[:, None] > 0, total / np.maximum(n, 1e-12)[:, None], overall)
 
 
+@usual_torch()
 def read_cells(
     adata: AnnData,
     key: str,
