@@ -34,7 +34,9 @@ _EXIT = " If they are what they should be, pass `check_values=False`."
 """All of this is told from some cells: it may be wrong."""
 
 
-def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str, refuse: bool = True) -> None:
+def check_logarithms(
+    adata: AnnData, cells: Any, *, layer: str | None, where: str, refuse: bool | None = True
+) -> None:
     """Refuse logarithms to another base, those of counts that were not normalised, and what is none or was scaled.
 
     Parameters
@@ -48,7 +50,7 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
     where
         Its name, for the message.
     refuse
-        Refuse what seems not to be normalised; else warn of it.
+        Refuse what seems not to be normalised; if False warn of it, if None say nothing of that.
 
     Raises
     ------
@@ -73,7 +75,8 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
         )
         if refuse:
             raise ValueError(msg + _EXIT)
-        warn(msg + _EXIT)
+        if refuse is not None:
+            warn(msg + _EXIT)
     base = common
     if base is None and layer is None:
         base = _noted(adata)
@@ -101,6 +104,10 @@ def _no_logarithms(cells: Any, sizes: dict[str, NDArray[np.float64]]) -> str | N
     sizes
         What they would add up to without the logarithm, base by base.
     """
+    with np.errstate(over="ignore"):
+        once_more = library_sizes(undone(undone(cells, "e"), "e"))
+    if common_size(once_more):
+        return "logarithms of logarithms: sc.pp.log1p was called twice"
     size = common_size(library_sizes(cells))
     if 0 < size <= _PERCENT:  # logarithms that were brought to one sum afterwards add up to more
         return f"values that add up to {size:g} in every cell: they were normalised, but no logarithm was taken"

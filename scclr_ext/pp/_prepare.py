@@ -143,6 +143,7 @@ def prepare(
         "batch_key": batch_key or "",
         "target_sum": "kept" if logged else recipe.target_sum or "median",
         "deferred": stays and not logged,
+        "check_values": check_values,
         "n_obs": adata.n_obs,
         "n_vars": adata.n_vars,
     }

@@ -18,7 +18,7 @@ from scclr_ext._settings import report, settings
 from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
 from scclr_ext.tl._clustering.find_clusters import ClusterOptions
-from scclr_ext.tl._embedding.model_input import read_model_input
+from scclr_ext.tl._embedding.model_input import look_at_logarithms, read_model_input
 from scclr_ext.tl._embedding.published import warn_of_other_recipe
 from scclr_ext.tl._embedding.training_options import with_options
 from scclr_ext.tl._repeats.consensus import consensus
@@ -194,6 +194,7 @@ def stability(
         early_stopping=early_stopping,
     )
     data = read_model_input(adata, layer=what.layer, mask_var=what.mask_var, batch_key=what.batch_key)
+    look_at_logarithms(adata, data)
     if preset is not None:
         warn_of_other_recipe(adata, what.choice, data)
 

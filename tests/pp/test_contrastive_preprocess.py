@@ -250,6 +250,7 @@ def test_what_is_written(counts) -> None:
         "batch_key": "",
         "target_sum": 1e4,
         "deferred": False,
+        "check_values": True,
         "n_obs": counts.n_obs,
         "n_vars": counts.n_vars,
     }

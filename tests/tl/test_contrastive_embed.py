@@ -646,6 +646,27 @@ def test_what_preprocessing_has_seen_is_not_looked_at_again(counts) -> None:
     embed(counts)
 
 
+@pytest.mark.parametrize(
+    ("fixture", "spoil", "message"),
+    [
+        ("counts", sc.pp.log1p, "logarithms of logarithms: sc.pp.log1p was called twice"),
+        ("pbmc", lambda adata: sc.pp.scale(adata, zero_center=False), "they were scaled"),
+    ],
+)
+@pytest.mark.parametrize("embed_it", [embed, clr.tl.stability])
+@pytest.mark.filterwarnings("ignore:adata.X seems to be already log-transformed")
+def test_what_was_done_after_preprocessing_is_noticed(request, fixture, spoil, message, embed_it) -> None:
+    adata = request.getfixturevalue(fixture)
+    clr.pp.contrastive_preprocess(adata, n_top_genes=200)
+    let_through = adata.copy()
+    spoil(adata)
+    with unchanged(adata), pytest.raises(ValueError, match=message):
+        embed_it(adata, "clear", n_steps=1)
+    spoil(let_through)
+    clr.pp.contrastive_preprocess(let_through, n_top_genes=200, check_values=False)
+    embed(let_through, n_steps=1)
+
+
 def test_corrected_counts_of_equal_depth_may_be_logarithms(counts) -> None:
     values = counts.X.toarray() * 20
     corrected = np.rint(values * np.median(values.sum(1)) / values.sum(1, keepdims=True))

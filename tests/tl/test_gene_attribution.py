@@ -8,6 +8,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scanpy as sc
 from scipy import sparse
 
 import scclr_ext as clr
@@ -216,6 +217,14 @@ def test_order_and_number_of_genes_do_not_matter(embedded) -> None:
     attribute(fewer, "type")
     seen = embedded.varm["clr_attribution"][embedded.var["highly_variable"]]
     np.testing.assert_allclose(fewer.varm["clr_attribution"], seen, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:adata.X seems to be already log-transformed")
+def test_values_that_were_changed_since_are_refused(embedded) -> None:
+    clr.pp.contrastive_preprocess(embedded)
+    sc.pp.log1p(embedded)
+    with unchanged(embedded), pytest.raises(ValueError, match="logarithms of logarithms"):
+        attribute(embedded, "type")
 
 
 def test_copy_and_view(embedded) -> None:

@@ -14,7 +14,7 @@ from scclr_ext.engine.device import device_of
 from scclr_ext.engine.source import as_source
 from scclr_ext.engine.surroundings import usual_torch
 from scclr_ext.io._get_model import get_model
-from scclr_ext.tl._embedding.model_input import read_model_input
+from scclr_ext.tl._embedding.model_input import look_at_logarithms, read_model_input
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,6 +126,7 @@ def read_cells(
     mask = np.zeros(adata.n_vars, dtype=bool)
     mask[place] = True
     data = read_model_input(part, layer=None if layer == "X" else layer, mask_var=mask, batch_key=None)
+    look_at_logarithms(adata, data)
     where = device_of(device)
     method = model.trained.networks(device)
     # The columns come in the order of adata, the network wants its own.

@@ -139,22 +139,34 @@ def read_model_input(
     )
 
 
-def look_at_logarithms(adata: AnnData, data: ModelInput, *, check_values: bool) -> None:
-    """Look at logarithms that preprocessing has not seen: normalised apart and, with `check_values`, whether they are.
+def look_at_logarithms(adata: AnnData, data: ModelInput, *, check_values: bool | None = None) -> None:
+    """Look whether values are logarithms still, and those that preprocessing has not seen, whether of one size.
+
+    Parameters
+    ----------
+    adata
+        What the values are of.
+    data
+        What was read of it.
+    check_values
+        Refuse what seems to be no logarithms, unless preprocessing was told to take these as they are. None where
+        nobody can say otherwise: what preprocessing has not seen is taken as it is, too.
 
     Raises
     ------
     ValueError
         Where they are to another base, or no logarithms.
     """
-    record = adata.uns.get(_keys.PREPROCESS_UNS)
-    seen = int(record.get("n_obs", 0)) if isinstance(record, Mapping) and data.layer == "X" else 0
-    if data.deferred or adata.n_obs <= seen:
+    if data.deferred:
         return
+    record = adata.uns.get(_keys.PREPROCESS_UNS)
+    record = record if isinstance(record, Mapping) and data.layer == "X" else {}
+    seen = adata.n_obs <= int(record.get("n_obs", 0))
+    check = bool(record.get("check_values", True)) and check_values is not False if seen else bool(check_values)
     layer = None if data.layer == "X" else data.layer
     matrix = get_matrix(adata, layer)
     cells = some_cells(matrix, name_of(layer), together=is_stored(matrix))
-    if check_values:
-        check_logarithms(adata, cells, layer=layer, where=name_of(layer), refuse=False)
-    if sizes := several_sizes(cells):
+    if check:
+        check_logarithms(adata, cells, layer=layer, where=name_of(layer), refuse=None if seen else False)
+    if not seen and (sizes := several_sizes(cells)):
         warn(normalized_apart(name_of(layer), sizes))
