@@ -34,9 +34,7 @@ _EXIT = " If they are what they should be, pass `check_values=False`."
 """All of this is told from some cells: it may be wrong."""
 
 
-def check_logarithms(
-    adata: AnnData, cells: Any, *, layer: str | None, where: str, refuse: bool | None = True
-) -> None:
+def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str, refuse: bool | None = True) -> None:
     """Refuse logarithms to another base, those of counts that were not normalised, and what is none or was scaled.
 
     Parameters

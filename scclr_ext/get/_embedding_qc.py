@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scclr_ext._anndata import check_column
 from scclr_ext._categories import categories_of
 from scclr_ext._keys import CLUSTERS_OBS, EMBEDDING_UNS
 from scclr_ext._records import CLUSTERS, is_record, training_of
@@ -51,8 +52,8 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
     key
         Name of the record in `uns`: what `contrastive_embed` was told in `key_added`.
     cluster_key
-        Column of `obs` with clusters, from :func:`scclr_ext.tl.contrastive_cluster` or elsewhere. Where it does not
-        exist, `clusters` and `batches` are empty and the summary has no silhouette.
+        Column of `obs` with clusters, from :func:`scclr_ext.tl.contrastive_cluster` or elsewhere. Where there is
+        none of the usual name, `clusters` and `batches` are empty and the summary has no silhouette.
 
     Returns
     -------
@@ -83,7 +84,7 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
     TypeError
         If `adata` is no AnnData.
     KeyError
-        If `uns[key]`, or the embedding it names, is missing.
+        If `uns[key]`, the embedding it names, or a `cluster_key` that was asked for is missing.
     ValueError
         If `uns[key]` is not the record of an embedding.
 
@@ -121,6 +122,8 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
     record = read_record(adata, key)
     history = table_of(record.history, _HISTORY)
     spectrum = _spectrum_table(record.representation)
+    if cluster_key != CLUSTERS_OBS:
+        check_column(adata, cluster_key, "cluster_key")
     labels = categories_of(adata.obs[cluster_key]) if cluster_key in adata.obs else None
     _warn_of_older_clusters(adata, key, cluster_key)
     batch = categories_of(adata.obs[record.batch_key]) if record.batch_key in adata.obs else None

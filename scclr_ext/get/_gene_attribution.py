@@ -9,12 +9,14 @@ from scclr_ext import _keys
 from scclr_ext._anndata import names
 from scclr_ext._checks import check_whole
 from scclr_ext._records import ATTRIBUTION, find_record
+from scclr_ext._warn import warn
 from scclr_ext.get._markers import find_markers, marker_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from anndata import AnnData
+    from numpy.typing import NDArray
 
 
 def gene_attribution(
@@ -64,14 +66,15 @@ def gene_attribution(
     TypeError
         If `adata` is no AnnData.
     KeyError
-        If `uns[key]` or what it names in `varm`, `uns[rank_key]` or a group is missing.
+        If `uns[key]` or what it names in `varm`, `uns[rank_key]` or a group is missing, or all of its genes are.
     ValueError
         If `uns[key]` is not the record of attributions, `uns[rank_key]` is of other groups, or `n_genes` is below 1.
 
     Warns
     -----
     UserWarning
-        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups: it is left out.
+        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups (it is left out), or where some
+        of the genes with attributions are missing.
 
     Examples
     --------
@@ -98,7 +101,7 @@ def gene_attribution(
             msg = f"`groups` names {group!r}, which has no attributions; choose from {', '.join(map(repr, known))}."
             raise KeyError(msg)
     ranked = find_markers(adata, rank_key, str(record["params"].get("groupby", "")))
-    seen = np.flatnonzero(adata.var_names.isin(np.atleast_1d(record["genes"])))
+    seen = _genes_of(adata, record, key)
     values = np.asarray(adata.varm[key], dtype=np.float64)[seen]
     difference = np.asarray(adata.varm[record["params"]["difference_key"]], dtype=np.float64)[seen]
     totals = np.atleast_1d(record["total"])
@@ -119,6 +122,20 @@ def gene_attribution(
         parts.append(part if ranked is None else _beside_markers(part, ranked, group))
     table = pd.concat(parts, ignore_index=True)
     return table.astype({"group": pd.CategoricalDtype(wanted)})
+
+
+def _genes_of(adata: AnnData, record: Mapping[str, Any], key: str) -> NDArray[np.intp]:
+    """Find the genes that have attributions among those of adata."""
+    genes = np.atleast_1d(record["genes"])
+    seen = np.flatnonzero(adata.var_names.isin(genes))
+    if len(seen) < len(genes):
+        lacks = f"adata lacks {len(genes) - len(seen)} of the {len(genes)} genes in adata.uns[{key!r}]"
+        remedy = "Use the AnnData with all of them, or, if they were renamed, the names they had."
+        if not len(seen):
+            msg = f"{lacks}. {remedy}"
+            raise KeyError(msg)
+        warn(f"{lacks}: ranks are those among the others. {remedy}")
+    return seen
 
 
 def _beside_markers(part: pd.DataFrame, ranked: Any, group: str) -> pd.DataFrame:

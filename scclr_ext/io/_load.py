@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,6 @@ from scclr_ext.io._document import Description
 from scclr_ext.io._error import ModelError
 from scclr_ext.io._files import DOCUMENT, REFERENCE, WEIGHTS, read_document, read_tensors
 from scclr_ext.io._model import Model, Reference
-
-if TYPE_CHECKING:
-    import os
 
 _MOST_REFERENCE_CELLS = 2**28
 
@@ -37,6 +35,8 @@ def load(folder: str | os.PathLike[str]) -> Model:
 
     Raises
     ------
+    TypeError
+        Where `folder` is no path.
     FileNotFoundError
         Where there is no such folder.
     ModelError
@@ -55,6 +55,9 @@ def load(folder: str | os.PathLike[str]) -> Model:
     Traceback (most recent call last):
     FileNotFoundError: There is no folder 'no such folder'.
     """
+    if not isinstance(folder, str | os.PathLike):
+        msg = f"`folder` must be the folder that scclr_ext.io.save wrote; found {type(folder).__name__}."
+        raise TypeError(msg)
     path = Path(folder)
     if not path.exists():
         msg = f"There is no folder {str(folder)!r}."

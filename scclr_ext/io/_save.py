@@ -132,11 +132,11 @@ def _check_target(path: Path, *, overwrite: bool) -> None:
         raise FileNotFoundError(msg)
     if not path.exists() and not path.is_symlink():
         return
-    if not overwrite:
-        msg = f"{str(path)!r} exists; pass overwrite=True to replace a model, or choose another folder."
-        raise FileExistsError(msg)
     if path.is_symlink() or not path.is_dir() or {p.name for p in path.iterdir()} - {DOCUMENT, WEIGHTS, REFERENCE}:
         msg = f"{str(path)!r} is no model's folder, or has other files in it, and is not replaced; choose another."
+        raise FileExistsError(msg)
+    if not overwrite:
+        msg = f"{str(path)!r} exists; pass overwrite=True to replace a model, or choose another folder."
         raise FileExistsError(msg)
 
 

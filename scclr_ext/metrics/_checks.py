@@ -35,6 +35,7 @@ def as_codes(labels: ArrayLike, name: str, *, n_cells: int | None = None) -> np.
 
 def as_representation(representation: ArrayLike, name: str = "representation") -> np.ndarray:
     """Require a dense, finite matrix of floating-point numbers, cells in rows."""
+    _no_anndata(representation, name, "adata.obsm['X_clr']")
     if hasattr(representation, "tocsr"):
         msg = f"`{name}` is a sparse matrix; give a dense array, for instance `{name}.toarray()`."
         raise TypeError(msg)
@@ -69,7 +70,15 @@ def check_sample_size(sample_size: int | None) -> None:
         raise ValueError(msg)
 
 
+def _no_anndata(values: object, name: str, example: str) -> None:
+    """Say what to take of it: NumPy would ask it for one entry after another, for minutes."""
+    if hasattr(values, "obsm"):
+        msg = f"`{name}` is a whole {type(values).__name__}; give what it holds, for instance {example}."
+        raise TypeError(msg)
+
+
 def _one_dimensional(labels: ArrayLike, name: str) -> pd.Series:
+    _no_anndata(labels, name, "adata.obs['cell_type']")
     if isinstance(labels, str | bytes | NoneType) or np.isscalar(labels):
         msg = f"`{name}` is {labels!r}; give a sequence with one label per cell."
         raise TypeError(msg)

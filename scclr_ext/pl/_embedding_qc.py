@@ -56,7 +56,8 @@ def embedding_qc(
     key
         Name of the record in `uns`: what `contrastive_embed` was told in `key_added`.
     cluster_key
-        Column of `obs` with clusters. Where it does not exist, the panels about clusters stay empty and say so.
+        Column of `obs` with clusters. Where there is none of the usual name, the panels about clusters stay empty and
+        say so.
     color
         Columns of `obs` or genes that colour the maps after the clusters, in place of the batch. An empty list
         leaves the clusters alone. Counts whose normalising was left to their readers are log-normalised as the model
@@ -72,7 +73,7 @@ def embedding_qc(
     TypeError
         If `adata` is no AnnData, or `ax` is nothing to draw into.
     KeyError
-        If `uns[key]`, the embedding it names, or a name in `color` is missing.
+        If `uns[key]`, the embedding it names, a `cluster_key` that was asked for, or a name in `color` is missing.
     ValueError
         If `uns[key]` is not the record of an embedding, or `ax` is an Axes outside of any grid.
 

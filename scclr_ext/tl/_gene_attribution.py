@@ -111,9 +111,10 @@ def gene_attribution(
     ModelError
         Where `uns[key]` holds no network, because it was made with `keep_weights=False` or is damaged.
     ValueError
-        Where gene names occur twice, there is only one group, `groupby` names no cell, `batch_key` leaves most cells
-        alone or is a measurement, an option is out of range, the values are not what the network was trained on (raw
-        counts, scaled, NaN), or `uns[key_added]` is another kind of record, which would be lost.
+        Where gene names occur twice, there is only one group or no `groupby` for `groups`, `groupby` names no cell,
+        `batch_key` leaves most cells alone or is a measurement, an option is out of range, the values are not what the
+        network was trained on (raw counts, scaled, NaN), or `uns[key_added]` is another kind of record, which would be
+        lost.
     TypeError
         Where `adata` is no AnnData, or its values are not numbers.
 
@@ -154,6 +155,9 @@ def gene_attribution(
     check_free(adata, key_added, ATTRIBUTION)
     random_state = check_random_state(random_state)
     check_whole(1, n_steps=n_steps, max_cells=max_cells)
+    if groupby is None and (groups is not None or reference != "rest"):
+        msg = "`groups` and `reference` go with `groupby`, the column of adata.obs with the groups; name it."
+        raise ValueError(msg)
     labels = _labels(adata, groupby)
     wanted = contrasts(labels, groups, reference)
     batches = _batches(adata, batch_key)

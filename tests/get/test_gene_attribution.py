@@ -83,9 +83,17 @@ def test_markers_of_another_clustering_are_not_passed_off(attributed) -> None:
 
 
 def test_after_genes_were_taken_away(attributed) -> None:
-    table = clr.get.gene_attribution(attributed[:, ["LYZ", "unseen"]].copy(), "mono")
+    with pytest.warns(UserWarning, match=r"adata lacks 2 of the 3 genes in adata.uns\['clr_attribution'\]: ranks"):
+        table = clr.get.gene_attribution(attributed[:, ["LYZ", "unseen"]].copy(), "mono")
     assert table["gene"].tolist() == ["LYZ"]
     assert table["share"].tolist() == pytest.approx([0.75])
+
+
+@pytest.mark.parametrize("function", [clr.get.gene_attribution, clr.pl.gene_attribution])
+def test_after_genes_were_renamed(attributed, function) -> None:
+    attributed.var_names = [f"ENSG{i}" for i in range(attributed.n_vars)]
+    with pytest.raises(KeyError, match="adata lacks 3 of the 3 genes.*renamed"):
+        function(attributed)
 
 
 def test_what_is_missing_is_said(attributed) -> None:

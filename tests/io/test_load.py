@@ -10,6 +10,7 @@ import tempfile
 import tracemalloc
 from pathlib import Path
 
+import anndata as ad
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -68,6 +69,11 @@ def test_loading_again_gives_the_same(folder) -> None:
 def test_no_folder(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="no folder"):
         clr.io.load(tmp_path / "nothing")
+
+
+def test_no_path() -> None:
+    with pytest.raises(TypeError, match="`folder` must be the folder.*found AnnData"):
+        clr.io.load(ad.AnnData())
 
 
 def test_a_file(folder) -> None:

@@ -207,6 +207,8 @@ def test_overwrite_spares_other_folders(embedded, tmp_path) -> None:
         clr.io.save(embedded, tmp_path / "link", overwrite=True)
     with pytest.raises(FileExistsError, match="not replaced"):
         clr.io.save(embedded, tmp_path / "thesis.txt", overwrite=True)
+    with pytest.raises(FileExistsError, match="not replaced"):  # with `overwrite` it would not be, either
+        clr.io.save(embedded, tmp_path / "thesis.txt")
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 

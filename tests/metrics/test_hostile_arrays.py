@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +49,7 @@ REPRESENTATIONS: dict[str, Any] = {
     "sparse": sparse.csr_matrix(np.ones((N, 3))),
     "a number": 3.0,
     "None": None,
+    "a whole AnnData": ad.AnnData(np.ones((N, 3), np.float32)),
     "a dict": {"a": 1},
 }
 FINE = {"another number of cells"}  # where nothing else is given per cell
@@ -60,6 +62,7 @@ LABELS: dict[str, Any] = {
     "a text": "abc",
     "a number": 3,
     "None": None,
+    "a whole AnnData": ad.AnnData(np.ones((N, 3), np.float32)),
 }
 
 

@@ -197,6 +197,7 @@ def scaled(adata: ad.AnnData) -> None:
     [
         ({"candidates": ()}, None, ValueError, "`candidates`"),
         ({"candidates": (20.5,)}, None, ValueError, "`candidates`"),
+        ({"candidates": 500}, None, ValueError, "`candidates`.*found 500"),
         ({"candidates": (1,)}, None, ValueError, "`candidates`"),
         ({"tolerance": 1}, None, ValueError, "`tolerance`"),
         ({"tolerance": -0.1}, None, ValueError, "`tolerance`"),

@@ -255,6 +255,13 @@ def test_whole_numbers_are_counts(dtype) -> None:
         embed(adata)
 
 
+def test_the_layer_that_was_preprocessed_is_not_the_one_to_embed(counts) -> None:
+    counts.layers["raw"] = counts.X.copy()
+    clr.pp.contrastive_preprocess(counts, layer="raw")
+    with unchanged(counts), pytest.raises(ValueError, match=r"layers\['raw'\] holds raw counts.*leave `layer` out"):
+        embed(counts, layer="raw")
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_every_dtype(dtype) -> None:
     values = (np.random.default_rng(0).integers(0, 4, (30, 10)) / 4).astype(dtype)

@@ -251,6 +251,8 @@ def test_cells_without_a_group_are_left_out(embedded) -> None:
         ({"groups": ["t9"]}, KeyError, "`groups` names 't9', which is no group; choose from 't0', 't1', 't2'"),
         ({"reference": "t9"}, KeyError, "`reference` names 't9'"),
         ({"reference": "t0", "groups": ["t0"]}, ValueError, "nothing but the reference"),
+        ({"groupby": None, "groups": ["t0"]}, ValueError, "go with `groupby`"),
+        ({"groupby": None, "reference": "t0"}, ValueError, "go with `groupby`"),
         ({"batch_key": "nope"}, KeyError, "batch_key='nope'"),
         ({"key": "nope"}, KeyError, r"adata\.uns has no 'nope'"),
         ({"n_steps": 0}, ValueError, "`n_steps` must be a whole number of at least 1; found 0"),

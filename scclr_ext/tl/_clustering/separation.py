@@ -111,7 +111,8 @@ def valley_depth(a: np.ndarray, b: np.ndarray) -> float:
     bandwidth = max(0.9 * min(total, 1.3 * within) * (weight @ weight) ** 0.2, 1e-9)  # Silverman's rule
     low, high = sorted((np.median(a), np.median(b)))
     line = np.linspace(low - within, high + within, _GRID)
-    density = (np.exp(-0.5 * ((line[:, None] - x) / bandwidth) ** 2) * weight).sum(axis=1)
+    with np.errstate(under="ignore"):
+        density = (np.exp(-0.5 * ((line[:, None] - x) / bandwidth) ** 2) * weight).sum(axis=1)
     from_left, from_right = np.maximum.accumulate(density), np.maximum.accumulate(density[::-1])[::-1]
     between = (line > low) & (line < high)
     depth = 1 - density / np.maximum(np.minimum(from_left, from_right), np.finfo(float).tiny)

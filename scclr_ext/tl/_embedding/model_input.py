@@ -117,7 +117,10 @@ def read_model_input(
     target_sum = None
     if recipe is None and seen.units in {"counts", "linear"}:
         found = "raw counts" if seen.units == "counts" else "values that are not logarithms"
-        msg = f"{where} holds {found}; call scclr_ext.pp.contrastive_preprocess(adata) first."
+        remedy = "call scclr_ext.pp.contrastive_preprocess(adata) first"
+        if layer is not None and _keys.PREPROCESS_UNS in adata.uns:
+            remedy = "preprocessing has put log-normalised values into adata.X: leave `layer` out"
+        msg = f"{where} holds {found}; {remedy}."
         raise ValueError(msg)
     if recipe is not None and still_deferred(adata, recipe, matrix, seen.units):
         factor, target_sum = deferred_factors(adata, recipe)

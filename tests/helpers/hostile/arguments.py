@@ -15,7 +15,7 @@ ARGUMENTS: dict[str, list[Any]] = {
     "mask_genes": ["nope", [True]],
     "batch_key": ["nope", ["batch", "donor"]],
     "labels": ["nope"],
-    "cluster_key": [],  # a missing column leaves panels empty, as documented
+    "cluster_key": ["nope", ["group"]],
     "use_rep": ["nope"],
     "neighbors_key": ["nope"],
     "key": ["nope"],

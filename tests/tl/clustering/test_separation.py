@@ -26,6 +26,11 @@ def mean_separation(distance: float, *, sizes=(200, 200), dims: int = 2, seeds: 
     return float(np.mean(found))
 
 
+def test_numbers_too_small_to_tell_from_zero_are_zero() -> None:
+    with np.errstate(all="raise"):
+        assert valley_depth(np.linspace(-1, 0, 50), np.linspace(1e3, 1e3 + 1, 50)) == pytest.approx(1)
+
+
 # The depth of a valley on a line
 
 
