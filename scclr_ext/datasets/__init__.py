@@ -1,7 +1,5 @@
 """Data to try things on: simulated cells whose truth is known, and published studies."""
 
-from __future__ import annotations
-
 from scclr_ext.datasets._simulate_cells import simulate_cells
 from scclr_ext.datasets._simulate_covid_pbmc import simulate_covid_pbmc
 from scclr_ext.datasets._wilk2020_covid import wilk2020_covid

@@ -1,7 +1,5 @@
 """The tables behind the figures, and readers for what the package wrote to an AnnData."""
 
-from __future__ import annotations
-
 from scclr_ext.get._augmentation_preview import augmentation_preview
 from scclr_ext.get._cluster_flow import cluster_flow
 from scclr_ext.get._composition import composition

@@ -4,8 +4,6 @@ Nothing here knows about AnnData, scanpy or torch. Labels may be of any type tha
 (strings, integers, categoricals, booleans); a representation is a dense array of shape (n_cells, n_dims).
 """
 
-from __future__ import annotations
-
 from scclr_ext.metrics._adjusted_rand_index import adjusted_rand_index
 from scclr_ext.metrics._alignment import alignment
 from scclr_ext.metrics._batch_scores import BatchScores, batch_scores

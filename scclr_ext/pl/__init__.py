@@ -1,7 +1,5 @@
 """Figures over what `tl` wrote; each has a function in `get` that returns the tables it shows."""
 
-from __future__ import annotations
-
 from scclr_ext.pl._augmentation_preview import augmentation_preview
 from scclr_ext.pl._cluster_flow import cluster_flow
 from scclr_ext.pl._composition import composition
