@@ -8,6 +8,7 @@ import pandas as pd
 from scclr_ext import _keys
 from scclr_ext._anndata import names
 from scclr_ext._checks import check_whole
+from scclr_ext._fits import warn_of_earlier_training
 from scclr_ext._records import ATTRIBUTION, find_record
 from scclr_ext.get._markers import find_markers, marker_scores
 
@@ -71,7 +72,8 @@ def gene_attribution(
     Warns
     -----
     UserWarning
-        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups: it is left out.
+        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups: it is left out. Or where the
+        cells were embedded again since.
 
     Examples
     --------
@@ -89,6 +91,7 @@ def gene_attribution(
     1  monocytes  CD3E     2          0.2   0.25        -1.0
     """
     record = read_attribution(adata, key)
+    warn_of_earlier_training(adata, key, ATTRIBUTION)
     if n_genes is not None:
         check_whole(1, n_genes=n_genes)
     known = [str(group) for group in np.atleast_1d(record["groups"])]
