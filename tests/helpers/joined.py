@@ -19,9 +19,9 @@ def train(adata: ad.AnnData, **options) -> ad.AnnData:
 
 
 def embedded_apart(counts: ad.AnnData) -> tuple[ad.AnnData, ad.AnnData]:
-    """Embed 80 and 60 cells, each told of the same batches, with the same genes."""
+    """Embed 80 and 60 cells, each told of the same batches, with the same genes, one for longer than the other."""
     clr.pp.contrastive_preprocess(counts, n_top_genes=60)
-    return train(counts[:80], batch_key="batch"), train(counts[80:140], batch_key="batch")
+    return train(counts[:80], batch_key="batch"), train(counts[80:140], batch_key="batch", n_steps=3)
 
 
 def joined(counts: ad.AnnData, how: str) -> ad.AnnData:
