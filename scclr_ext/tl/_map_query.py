@@ -128,7 +128,7 @@ def map_query(
     TypeError
         Where `adata` is no AnnData, its values are not numbers, or `reference` is nothing that it may be.
     ModelError
-        Where the reference holds no usable model.
+        Where the reference holds no usable model, or is made of samples that were embedded apart, and joined.
     FileNotFoundError
         Where there is no such folder.
 
