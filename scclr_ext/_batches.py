@@ -9,7 +9,7 @@ import pandas as pd
 
 from scclr_ext._anndata import check_column
 from scclr_ext._categories import no_groups
-from scclr_ext._records import EMBEDDING, is_record
+from scclr_ext._records import embedding_params
 from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def recorded_batch_key(adata: AnnData, key: str) -> str | None:
     None where there is no record, it names none, or (with a warning) the column is gone or names no batches of these
     cells any more.
     """
-    record = adata.uns.get(key)
-    batch_key = str(record["params"].get("batch_key", "")) if is_record(record, EMBEDDING) else ""
+    batch_key = str(embedding_params(adata.uns.get(key)).get("batch_key", ""))
     if not batch_key:
         return None
     if batch_key in adata.obs:

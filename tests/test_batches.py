@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from anndata_state import unchanged
+from joined import joined
 from scclr_ext._batches import batch_codes, batch_names, recorded_batch_key
 
 
@@ -106,3 +107,12 @@ def test_batches_that_an_embedding_was_told_of_and_that_are_gone(counts, change)
         counts.obs["batch"] = counts.obs["batch"].where(np.arange(counts.n_obs) > 3)
     with pytest.warns(UserWarning, match=r"told of the batches in adata.obs\['batch'\] .*uns\['clr'\].*one batch"):
         assert recorded_batch_key(counts, "clr") is None
+
+
+@pytest.mark.parametrize("how", ["same", "unique", "first"])
+def test_batches_of_embeddings_that_were_joined(counts, how) -> None:
+    both = joined(counts, how)
+    assert recorded_batch_key(both, "clr") == "batch"
+    del both.obs["batch"]
+    with pytest.warns(UserWarning, match=r"told of the batches in adata.obs\['batch'\]"):
+        assert recorded_batch_key(both, "clr") is None

@@ -9,6 +9,8 @@ import scanpy as sc
 
 import scclr_ext as clr
 from anndata_state import unchanged
+from joined import QUICK as TWO_STEPS
+from joined import joined
 from scclr_ext import _records
 
 pytestmark = pytest.mark.filterwarnings(
@@ -75,3 +77,30 @@ def test_a_record_of_the_same_kind_is_replaced(_full, kind) -> None:
     full.uns["mine"] = np.arange(3)  # no record of anything
     CALLS[kind](full, "mine")
     assert _records.is_record(full.uns["mine"], kind)
+
+
+@pytest.mark.parametrize("how", ["same", "unique"])
+def test_what_joining_leaves_of_embeddings(counts, tmp_path, how) -> None:
+    both = joined(counts, how)
+    both.write_h5ad(tmp_path / "both.h5ad")
+    for adata in (both, ad.read_h5ad(tmp_path / "both.h5ad")):
+        assert _records.is_record(adata.uns["clr"], _records.REMAINS)
+        assert not _records.is_record(adata.uns["clr"], _records.EMBEDDING)
+        assert _records.embedding_params(adata.uns["clr"])["obsm_key"] == "X_clr"
+        with pytest.raises(ValueError, match=r"uns\['clr'\] is what is left of .*together, or map one onto the other"):
+            _records.find_record(adata, "clr", _records.EMBEDDING)
+    with unchanged(both), pytest.raises(ValueError, match=r"what is left of.*would be lost"):
+        clr.tl.contrastive_cluster(both, resolution=1.0, key_added="clr")
+    with unchanged(both), pytest.raises(ValueError, match="would be written over"):
+        clr.tl.contrastive_embed(both, key_added="X_clr", **TWO_STEPS)
+    clr.tl.contrastive_embed(both, **TWO_STEPS)  # as the message says
+    assert _records.is_record(both.uns["clr"], _records.EMBEDDING)
+
+
+def test_a_record_that_lost_one_thing_is_not_what_joining_leaves(_full) -> None:
+    for name in ("history", "mean", "weights"):
+        rest = {key: value for key, value in _full.uns["clr"].items() if key != name}
+        assert not _records.is_record(rest, _records.REMAINS)
+    for kind, key in PLACES.items():
+        if kind != _records.EMBEDDING:
+            assert not _records.embedding_params(_full.uns[key])

@@ -8,9 +8,9 @@ import pandas as pd
 
 from scclr_ext._anndata import check_column
 from scclr_ext._categories import categories_of
+from scclr_ext._fits import warn_of_earlier_training, warn_of_other_cells
 from scclr_ext._keys import CLUSTERS_OBS, EMBEDDING_UNS
-from scclr_ext._records import CLUSTERS, is_record, training_of
-from scclr_ext._warn import warn
+from scclr_ext._records import CLUSTERS, is_record
 from scclr_ext.get._clusters import batch_table, cluster_table, silhouette_widths
 from scclr_ext.get._columns import table_of
 from scclr_ext.get._record import read_record
@@ -86,12 +86,13 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
     KeyError
         If `uns[key]`, the embedding it names, or a `cluster_key` that was asked for is missing.
     ValueError
-        If `uns[key]` is not the record of an embedding.
+        If `uns[key]` is not the record of an embedding, or is what is left of several that were joined.
 
     Warns
     -----
     UserWarning
-        Where the cells were embedded again since they were clustered.
+        Where the cells were embedded again since they were clustered. Or where the record is of fewer cells: samples
+        that were embedded apart, and joined.
 
     Notes
     -----
@@ -125,7 +126,8 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
     if cluster_key != CLUSTERS_OBS:
         check_column(adata, cluster_key, "cluster_key")
     labels = categories_of(adata.obs[cluster_key]) if cluster_key in adata.obs else None
-    _warn_of_older_clusters(adata, key, cluster_key)
+    warn_of_other_cells(adata, record.obsm_key, key)
+    _warn_of_earlier_clusters(adata, record.obsm_key, cluster_key)
     batch = categories_of(adata.obs[record.batch_key]) if record.batch_key in adata.obs else None
     widths = silhouette_widths(record.representation, labels)
     batches = batch_table(labels, batch)
@@ -156,18 +158,10 @@ def embedding_qc(adata: AnnData, *, key: str = EMBEDDING_UNS, cluster_key: str =
     )
 
 
-def _warn_of_older_clusters(adata: AnnData, key: str, cluster_key: str) -> None:
-    record, clusters = adata.uns[key], adata.uns.get(cluster_key)
-    if cluster_key not in adata.obs or not is_record(clusters, CLUSTERS):
-        return
-    params = clusters["params"]
-    trained = params.get("training", "")
-    if trained and params["use_rep"] == record["params"]["obsm_key"] and trained != training_of(record):
-        warn(
-            f"adata.obs[{cluster_key!r}] has the clusters of an earlier adata.obsm[{params['use_rep']!r}]: the cells "
-            "were embedded again since. Cluster them once more: scclr_ext.tl.contrastive_cluster(adata, "
-            f"use_rep={params['use_rep']!r}, key_added={cluster_key!r})."
-        )
+def _warn_of_earlier_clusters(adata: AnnData, obsm_key: str, cluster_key: str) -> None:
+    clusters = adata.uns.get(cluster_key)
+    if cluster_key in adata.obs and is_record(clusters, CLUSTERS) and clusters["params"]["use_rep"] == obsm_key:
+        warn_of_earlier_training(adata, cluster_key, CLUSTERS)
 
 
 def _spectrum_table(representation: np.ndarray) -> pd.DataFrame:

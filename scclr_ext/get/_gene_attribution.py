@@ -8,6 +8,7 @@ import pandas as pd
 from scclr_ext import _keys
 from scclr_ext._anndata import names
 from scclr_ext._checks import check_whole
+from scclr_ext._fits import warn_of_earlier_training
 from scclr_ext._records import ATTRIBUTION, find_record
 from scclr_ext._warn import warn
 from scclr_ext.get._markers import find_markers, marker_scores
@@ -73,8 +74,8 @@ def gene_attribution(
     Warns
     -----
     UserWarning
-        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups (it is left out), or where some
-        of the genes with attributions are missing.
+        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups (it is left out), some of the
+        genes with attributions are missing, or the cells were embedded again since.
 
     Examples
     --------
@@ -92,6 +93,7 @@ def gene_attribution(
     1  monocytes  CD3E     2          0.2   0.25        -1.0
     """
     record = read_attribution(adata, key)
+    warn_of_earlier_training(adata, key, ATTRIBUTION)
     if n_genes is not None:
         check_whole(1, n_genes=n_genes)
     known = [str(group) for group in np.atleast_1d(record["groups"])]

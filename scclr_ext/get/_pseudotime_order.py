@@ -9,7 +9,9 @@ from natsort import natsorted
 
 from scclr_ext._anndata import check_adata, check_column
 from scclr_ext._categories import categories_of
+from scclr_ext._fits import warn_of_earlier_training
 from scclr_ext._keys import PSEUDOTIME_OBS
+from scclr_ext._records import PSEUDOTIME
 from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ def pseudotime_order(adata: AnnData, stage: str, *, key: str = PSEUDOTIME_OBS) -
     Warns
     -----
     UserWarning
-        If nobody said how the stages follow one another and their names, which have no numbers, had to.
+        If nobody said how the stages follow one another and their names, which have no numbers, had to. Or if the
+        cells were embedded again since they were put in order.
 
     Notes
     -----
@@ -103,6 +106,7 @@ def pseudotime_order(adata: AnnData, stage: str, *, key: str = PSEUDOTIME_OBS) -
             "second, ...], ordered=True)."
         )
         warn(msg)
+    warn_of_earlier_training(adata, key, PSEUDOTIME)
     pseudotime = adata.obs[key][known].to_numpy(dtype=np.float64, na_value=np.nan)
     table = pd.DataFrame(
         {

@@ -57,6 +57,11 @@ def resolution_sweep(adata: AnnData, *, key: str = CLUSTERS_OBS) -> pd.DataFrame
     ValueError
         If `uns[key]` is not the record of a clustering, or holds no sweep.
 
+    Warns
+    -----
+    UserWarning
+        Where the cells were embedded again since they were clustered.
+
     See Also
     --------
     scclr_ext.get.cluster_flow : where the cells of one labelling are in another.

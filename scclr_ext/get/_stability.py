@@ -9,6 +9,7 @@ import pandas as pd
 from scclr_ext._keys import STABILITY_UNS
 from scclr_ext._records import STABILITY, find_record
 from scclr_ext.get._columns import table_of
+from scclr_ext.get._stability_cells import of_these_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +89,17 @@ def stability(adata: AnnData, *, key: str = STABILITY_UNS) -> Stability:
     ValueError
         If `uns[key]` is not the record of repeated runs.
 
+    Warns
+    -----
+    UserWarning
+        If there are more cells than were run.
+
+    Notes
+    -----
+    Where cells were taken away since, `n_cells`, `confidence` and `unsure` are of those that are left, if `obs` has
+    still their clusters and their confidence. What is compared between runs is of all cells that were run: call
+    :func:`scclr_ext.tl.stability` again to learn how far runs agree on these alone.
+
     Examples
     --------
     >>> import numpy as np, anndata as ad, scclr_ext as clr
@@ -109,6 +121,7 @@ def stability(adata: AnnData, *, key: str = STABILITY_UNS) -> Stability:
     }
     clusters = table_of(record["clusters"], ("cluster", "n_cells", "confidence", "neighbor_overlap"))
     clusters = clusters.astype({"cluster": str}).set_index("cluster")
+    clusters, unsure = of_these_cells(adata, key, record, clusters)
     pairs = np.triu_indices(len(runs), 1)
     n_cells = int(clusters["n_cells"].sum())
     summary = {
@@ -118,8 +131,8 @@ def stability(adata: AnnData, *, key: str = STABILITY_UNS) -> Stability:
         "mean_ari": float(square["ari"].to_numpy()[pairs].mean()),
         "min_ari": float(square["ari"].to_numpy()[pairs].min()),
         "neighbor_overlap": float(square["neighbor_overlap"].to_numpy()[pairs].mean()),
-        "confidence": float(clusters["n_cells"] @ clusters["confidence"] / n_cells),
-        "unsure": float(record["unsure"]),
+        "confidence": float((clusters["n_cells"] * clusters["confidence"]).sum() / n_cells) if n_cells else np.nan,
+        "unsure": unsure,
     }
     return Stability(
         summary=pd.DataFrame(summary, index=[key]),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from scclr_ext._fits import warn_of_earlier_training
 from scclr_ext._records import CLUSTERS, find_record
 from scclr_ext.get._columns import table_of
 
@@ -62,7 +63,7 @@ class Sweep(NamedTuple):
 
 
 def read_sweep(adata: AnnData, key: str) -> Sweep:
-    """Find the sweep recorded under `adata.uns[key]`."""
+    """Find the sweep recorded under `adata.uns[key]`, and warn where the cells were embedded again since."""
     record = find_record(adata, key, CLUSTERS)
     if not {"sweep", "choice", "flow"} <= set(record):
         msg = (
@@ -71,6 +72,7 @@ def read_sweep(adata: AnnData, key: str) -> Sweep:
             "without `resolution` and `n_clusters`, for example with method='leiden'."
         )
         raise ValueError(msg)
+    warn_of_earlier_training(adata, key, CLUSTERS)
     return Sweep(
         table_of(record["sweep"], SWEEP_COLUMNS), _choice(record["choice"]), table_of(record["flow"], _FLOW_COLUMNS)
     )

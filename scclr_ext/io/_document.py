@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scclr_ext._records import REMAINS, TOGETHER, is_record
 from scclr_ext.engine.methods import DataInfo
 from scclr_ext.engine.model import Trained, weight_shapes
 from scclr_ext.io._config import config_from
@@ -30,6 +31,9 @@ def from_record(record: Any, where: str) -> dict[str, Any]:
     params = record.get("params") if isinstance(record, Mapping) else None
     if not isinstance(params, Mapping):
         msg = f"{where} is not the record of an embedding; call scclr_ext.tl.contrastive_embed(adata) to make one."
+        raise ModelError(msg)
+    if is_record(record, REMAINS):
+        msg = f"{where} is {REMAINS}. {TOGETHER}"
         raise ModelError(msg)
     params = plain(params)
     rest = {name: plain(value) for name, value in record.items() if name not in {"params", "weights"}}

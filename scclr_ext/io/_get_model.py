@@ -27,7 +27,7 @@ def get_model(source: Model | AnnData | str | os.PathLike[str], key: str = _keys
     KeyError
         Where the AnnData has no `uns[key]`.
     ModelError
-        Where what is there is no model, is damaged, or came without its weights.
+        Where what is there is no model, is damaged, came without its weights, or is what is left of several.
     FileNotFoundError
         Where there is no such folder.
     TypeError

@@ -60,7 +60,7 @@ def save(
     KeyError
         Where the AnnData has no `uns[key]`, or no column `labels`.
     ModelError
-        Where there is no model in it, or one without weights.
+        Where there is no model in it, one without weights, or what is left of several embeddings that were joined.
     TypeError
         Where it is neither a model nor an AnnData.
     ValueError

@@ -75,12 +75,14 @@ def embedding_qc(
     KeyError
         If `uns[key]`, the embedding it names, a `cluster_key` that was asked for, or a name in `color` is missing.
     ValueError
-        If `uns[key]` is not the record of an embedding, or `ax` is an Axes outside of any grid.
+        If `uns[key]` is not the record of an embedding, or is what is left of several that were joined; or `ax` is an
+        Axes outside of any grid.
 
     Warns
     -----
     UserWarning
-        Where the cells were embedded again since they were clustered.
+        Where the cells were embedded again since they were clustered. Or where the record is of fewer cells: samples
+        that were embedded apart, and joined.
 
     Notes
     -----

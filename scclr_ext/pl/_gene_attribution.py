@@ -89,7 +89,8 @@ def gene_attribution(
     Warns
     -----
     UserWarning
-        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups: it is left out.
+        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups: it is left out. Or where the
+        cells were embedded again since.
 
     Examples
     --------

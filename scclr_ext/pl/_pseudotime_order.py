@@ -74,7 +74,8 @@ def pseudotime_order(
     Warns
     -----
     UserWarning
-        If nobody said how the stages follow one another and their names, which have no numbers, had to.
+        If nobody said how the stages follow one another and their names, which have no numbers, had to. Or if the
+        cells were embedded again since they were put in order.
 
     Notes
     -----

@@ -69,6 +69,11 @@ def resolution_sweep(
     ValueError
         If `uns[key]` is not the record of a clustering, or holds no sweep; or `ax` is an Axes outside of any grid.
 
+    Warns
+    -----
+    UserWarning
+        Where the cells were embedded again since they were clustered.
+
     See Also
     --------
     scclr_ext.pl.cluster_flow : the same kind of river between any two labellings.

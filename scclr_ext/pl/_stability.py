@@ -71,6 +71,11 @@ def stability(
     ValueError
         If `uns[key]` is not the record of repeated runs, or there are no cells; or `ax` is an Axes outside of any grid.
 
+    Warns
+    -----
+    UserWarning
+        If there are more cells than were run.
+
     See Also
     --------
     scclr_ext.pl.cluster_flow : consensus clusters against other clusters or cell types.
@@ -79,7 +84,8 @@ def stability(
     -----
     The maps are those of :func:`scclr_ext.pl.embedding_qc`, of the embedding that was repeated. Where that is gone,
     they are `obsm["X_umap"]`, whatever it was made of, as their titles say; without either there are none. Colours are
-    those of `uns["clr_consensus_colors"]` where they exist, otherwise those that scanpy gives by default.
+    those of `uns["clr_consensus_colors"]` where they exist, otherwise those that scanpy gives by default. Where cells
+    were taken away since, the first three panels are of all cells that were run, the others of those that are left.
 
     Examples
     --------

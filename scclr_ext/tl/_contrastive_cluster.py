@@ -11,10 +11,10 @@ from scclr_ext._anndata import check_adata, get_rep, writable
 from scclr_ext._batches import batch_codes, recorded_batch_key
 from scclr_ext._checks import check_key_added, check_random_state
 from scclr_ext._docs import shared_docs
-from scclr_ext._records import CLUSTERS, EMBEDDING, GRAPH, MAPPING, check_free, is_record, training_of
+from scclr_ext._fits import noted_training, warn_of_other_cells
+from scclr_ext._records import CLUSTERS, GRAPH, check_free
 from scclr_ext._settings import report
 from scclr_ext._values.stored import check_copy
-from scclr_ext._warn import warn
 from scclr_ext.tl._clustering.find_clusters import ClusterOptions, find_clusters
 from scclr_ext.tl._graph import neighbor_graph, stored_graph
 
@@ -99,8 +99,9 @@ def contrastive_cluster(
     Warns
     -----
     UserWarning
-        Where no resolution gives exactly `n_clusters`. Or where the embedding's record is of fewer cells: samples that
-        were embedded apart, perhaps, and joined. Or where the batches are gone that the embedding was told of.
+        Where no resolution gives exactly `n_clusters`. Or where the embedding's record is of fewer cells, or is what
+        is left of several: samples that were embedded apart, and joined. Or where the batches are gone that the
+        embedding was told of.
 
     Notes
     -----
@@ -137,10 +138,11 @@ def contrastive_cluster(
     options = ClusterOptions(method, resolution, n_clusters, n_neighbors)
     options.check(adata.n_obs, name="method")
 
+    key = _keys.uns_key_of(use_rep)
     if batch_key == "auto":
-        batch_key = recorded_batch_key(adata, _keys.uns_key_of(use_rep)) if options.chooses else None
+        batch_key = recorded_batch_key(adata, key) if options.chooses else None
     batches = None if batch_key is None else batch_codes(adata, batch_key)
-    _warn_of_other_cells(adata, use_rep)
+    warn_of_other_cells(adata, use_rep, key)
 
     if neighbors_key is None:
         work = neighbor_graph(rep, use_rep, n_neighbors, random_state)
@@ -148,8 +150,7 @@ def contrastive_cluster(
     else:
         graph = stored_graph(adata, neighbors_key, use_rep)
     params: dict[str, Any] = {"use_rep": use_rep, "method": method, "random_state": random_state}
-    if trained := training_of(adata.uns.get(_keys.uns_key_of(use_rep))):
-        params["training"] = trained
+    params |= noted_training(adata, key)
     if batch_key is not None:
         params["batch_key"] = batch_key
     if neighbors_key is not None:
@@ -163,8 +164,8 @@ def contrastive_cluster(
     target = writable(adata, copy=copy)
     if neighbors_key is None:
         target.uns["neighbors"] = work.uns["neighbors"]
-        for key in ("connectivities", "distances"):
-            target.obsp[key] = work.obsp[key]
+        for name in ("connectivities", "distances"):
+            target.obsp[name] = work.obsp[name]
     target.obs[key_added] = pd.Categorical.from_codes(labels, categories=names)
     target.uns[key_added] = {"params": params, **record}
     report(
@@ -172,26 +173,6 @@ def contrastive_cluster(
         + (", and the neighbour graph uns['neighbors']" if neighbors_key is None else "")
     )
     return target if copy else None
-
-
-def _warn_of_other_cells(adata: AnnData, use_rep: str) -> None:
-    key = _keys.uns_key_of(use_rep)
-    record = adata.uns.get(key)
-    if not is_record(record, EMBEDDING):
-        return
-    n_trained = record["params"].get("n_cells")
-    mapped = any(is_record(it, MAPPING) and it["params"].get("obsm_key") == use_rep for it in adata.uns.values())
-    if n_trained is None:  # joined with what was the same in both kept
-        warn(
-            f"adata.uns[{key!r}] lacks the number of cells: it was put together from several records, of samples that "
-            "were embedded apart and joined, perhaps. Clusters are then those of the networks: embed all together."
-        )
-    elif n_trained < adata.n_obs and not mapped:
-        warn(
-            f"adata.obsm[{use_rep!r}] has {adata.n_obs} cells, and the network it is recorded with was trained on "
-            f"{n_trained}. Unless the others were mapped onto it (scclr_ext.tl.map_query), they have coordinates of "
-            "another network, and clusters are those of the networks: embed all cells together."
-        )
 
 
 def _how_sure(record: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from scclr_ext import _keys
 from scclr_ext._anndata import check_adata, writable
 from scclr_ext._checks import check_key_added, check_random_state
 from scclr_ext._docs import shared_docs
-from scclr_ext._records import EMBEDDING, MAPPING, check_free, is_record
+from scclr_ext._records import EMBEDDING, MAPPING, check_free, embedding_params, is_record
 from scclr_ext._settings import report, settings
 from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
@@ -244,7 +244,7 @@ def _check_no_other_embedding(adata: AnnData, keys: EmbeddingKeys) -> None:
                 f"record first (del adata.uns[{name!r}])."
             )
             raise ValueError(msg)
-        obsm_key = str(record["params"]["obsm_key"]) if is_record(record, EMBEDDING) else ""
+        obsm_key = str(embedding_params(record).get("obsm_key", ""))
         if obsm_key in adata.obsm and (name == keys.uns) != (obsm_key == keys.obsm):
             msg = (
                 f"`key_added`: adata.uns[{name!r}] is the record of the embedding in adata.obsm[{obsm_key!r}], and one "

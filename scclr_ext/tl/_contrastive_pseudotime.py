@@ -10,7 +10,8 @@ import pandas as pd
 from scclr_ext._anndata import check_adata, get_rep, writable
 from scclr_ext._checks import check_key_added, check_random_state, check_whole
 from scclr_ext._docs import shared_docs
-from scclr_ext._keys import PSEUDOTIME_OBS
+from scclr_ext._fits import noted_training, warn_of_other_cells
+from scclr_ext._keys import PSEUDOTIME_OBS, uns_key_of
 from scclr_ext._records import PSEUDOTIME, check_free, is_record
 from scclr_ext._settings import report, settings
 from scclr_ext._values.stored import check_copy
@@ -106,7 +107,8 @@ def contrastive_pseudotime(
     -----
     UserWarning
         Where the neighbour graph is in pieces, which are then joined, the root's piece has too few cells for an order,
-        or the graphs do not agree on one.
+        or the graphs do not agree on one. Or where the embedding's record is of fewer cells, or is what is left of
+        several: samples that were embedded apart, and joined.
 
     See Also
     --------
@@ -143,6 +145,7 @@ def contrastive_pseudotime(
         msg = f"An order needs at least {FEWEST_CELLS} cells; adata has {len(rep)}."
         raise ValueError(msg)
     start = find_root(adata, root, groupby, rep)
+    warn_of_other_cells(adata, use_rep, uns_key_of(use_rep))
     show = settings.shows(progress)
 
     found = order_cells(rep, start, n_neighbors, join=join, random_state=random_state, progress=show)
@@ -176,6 +179,7 @@ def contrastive_pseudotime(
             "method": "umap",  # what scanpy's readers of a graph ask for
             "join": join,
             "random_state": random_state,
+            **noted_training(adata, uns_key_of(use_rep)),
         },
         "n_pieces": found.n_pieces,
         "agreement": found.agreement,

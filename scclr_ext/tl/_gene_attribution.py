@@ -17,6 +17,7 @@ from scclr_ext._batches import batch_codes
 from scclr_ext._categories import labels_of
 from scclr_ext._checks import check_key_added, check_random_state, check_whole
 from scclr_ext._docs import shared_docs
+from scclr_ext._fits import noted_training
 from scclr_ext._records import ATTRIBUTION, check_free
 from scclr_ext._settings import report, settings
 from scclr_ext._values.stored import check_copy
@@ -109,7 +110,8 @@ def gene_attribution(
     KeyError
         Where `uns[key]`, `groupby`, `batch_key`, a group or a gene of the network is missing.
     ModelError
-        Where `uns[key]` holds no network, because it was made with `keep_weights=False` or is damaged.
+        Where `uns[key]` holds no network, because it was made with `keep_weights=False`, is damaged, or is what is
+        left of the records of several embeddings that were joined.
     ValueError
         Where gene names occur twice, there is only one group or no `groupby` for `groups`, `groupby` names no cell,
         `batch_key` leaves most cells alone or is a measurement, an option is out of range, the values are not what the
@@ -185,6 +187,7 @@ def gene_attribution(
             "n_steps": int(n_steps),
             "max_cells": int(max_cells),
             "difference_key": f"{key_added}_difference",
+            **noted_training(adata, key),
         },
         "random_state": random_state,
         "versions": {"scclr_ext": scclr_ext.__version__, "torch": version("torch")},

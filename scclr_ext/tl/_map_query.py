@@ -11,7 +11,7 @@ from scclr_ext._anndata import check_adata, writable
 from scclr_ext._batches import batch_codes
 from scclr_ext._checks import check_key_added, check_random_state, check_share, check_whole
 from scclr_ext._docs import shared_docs
-from scclr_ext._records import EMBEDDING, MAPPING, is_record
+from scclr_ext._records import MAPPING, embedding_params, is_record
 from scclr_ext._settings import report
 from scclr_ext._values.feature_types import no_genes
 from scclr_ext._values.stored import check_copy
@@ -128,7 +128,7 @@ def map_query(
     TypeError
         Where `adata` is no AnnData, its values are not numbers, or `reference` is nothing that it may be.
     ModelError
-        Where the reference holds no usable model.
+        Where the reference holds no usable model, or is made of samples that were embedded apart, and joined.
     FileNotFoundError
         Where there is no such folder.
 
@@ -254,9 +254,9 @@ def _check_options(n_neighbors: int, min_overlap: float, novelty_quantile: float
 def _check_no_own_embedding(adata: AnnData, obsm_key: str) -> None:
     """Refuse to put the mapping where a network of the query's own has its embedding: its record would then lie."""
     for name, record in adata.uns.items():
-        if is_record(record, EMBEDDING) and str(record["params"]["obsm_key"]) == obsm_key:
+        if embedding_params(record).get("obsm_key") == obsm_key:
             msg = (
-                f"The query has an embedding of its own in adata.obsm[{obsm_key!r}], whose network is in "
+                f"The query has an embedding of its own in adata.obsm[{obsm_key!r}], whose record is in "
                 f"adata.uns[{name!r}] and would no longer fit it; give another name as `key_added`."
             )
             raise ValueError(msg)

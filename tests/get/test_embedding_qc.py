@@ -9,6 +9,7 @@ from anndata import read_h5ad
 from sklearn.metrics import silhouette_samples
 
 import scclr_ext as clr
+from joined import joined
 from synthetic import make_embedded
 
 
@@ -214,8 +215,24 @@ def test_clusters_of_an_earlier_embedding(counts, tmp_path) -> None:
     counts.write_h5ad(tmp_path / "cells.h5ad")
     for adata in (counts, read_h5ad(tmp_path / "cells.h5ad")):
         for show in (clr.get.embedding_qc, clr.pl.embedding_qc):
-            with pytest.warns(UserWarning, match=r"'clr_clusters'\] has the clusters of an earlier .*'X_clr'"):
+            with pytest.warns(UserWarning, match=r"'clr_clusters'\] was made from an earlier training of .*'clr'"):
                 show(adata) if show is clr.get.embedding_qc else show(adata, show=False)
         clr.get.embedding_qc(adata, key="other")
         clr.tl.contrastive_cluster(adata, n_clusters=2)
         clr.get.embedding_qc(adata)
+
+
+SHOW = (clr.get.embedding_qc, lambda adata: clr.pl.embedding_qc(adata, show=False))
+
+
+@pytest.mark.parametrize("show", SHOW, ids=["get", "pl"])
+def test_samples_that_were_embedded_apart_and_joined(counts, show) -> None:
+    for how in ("same", "unique"):
+        with pytest.raises(ValueError, match=r"'clr'\] is what is left of .*joined.*tl\.map_query"):
+            show(joined(counts.copy(), how))
+    both = joined(counts, "first")
+    with pytest.warns(UserWarning, match="has 140 cells.*trained on 80") as caught:
+        show(both)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    show(both[:80].copy())  # warnings are errors

@@ -7,6 +7,7 @@ import pytest
 from anndata import AnnData
 
 import scclr_ext as clr
+from scclr_ext._fits import training_of
 
 
 @pytest.fixture
@@ -113,3 +114,18 @@ def test_what_is_missing_is_said(attributed) -> None:
         attributed.uns["clr_attribution"] = broken
         with pytest.raises(ValueError, match="not the record of an attribution"):
             clr.get.gene_attribution(attributed)
+
+
+SHOW = (clr.get.gene_attribution, lambda adata: clr.pl.gene_attribution(adata, show=False))
+
+
+@pytest.mark.parametrize("show", SHOW, ids=["get", "pl"])
+def test_attributions_of_an_earlier_training(attributed, show) -> None:
+    attributed.uns["foo"] = {"params": {"obsm_key": "foo"}, "history": {"loss": np.array([2.0, 1.0])}}
+    attributed.uns["clr_attribution"]["params"] |= {"key": "foo", "training": training_of(attributed.uns["foo"])}
+    show(attributed)  # warnings are errors
+    attributed.uns["foo"]["history"]["loss"] = np.array([2.0, 1.5])
+    with pytest.warns(UserWarning, match=r"'clr_attribution'\] was made from an earlier training.*'foo'") as caught:
+        show(attributed)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 
 import scclr_ext as clr
 from anndata_state import unchanged
+from scclr_ext._fits import training_of
 
 STAGES = ["zygote", "2cell", "blast"]
 
@@ -86,3 +87,24 @@ def test_errors() -> None:
     adata.obs["none"] = np.nan
     with pytest.raises(ValueError, match=r"No cell has a stage in adata\.obs\['none'\]"):
         clr.get.pseudotime_order(adata, "none")
+
+
+SHOW = (clr.get.pseudotime_order, lambda *args, **options: clr.pl.pseudotime_order(*args, show=False, **options))
+
+
+@pytest.mark.parametrize("show", SHOW, ids=["get", "pl"])
+def test_an_order_of_an_earlier_training(show) -> None:
+    adata = ordered()
+    adata.uns["clr"] = {"params": {"obsm_key": "X_clr"}, "history": {"loss": np.array([2.0, 1.0])}}
+    params = {"use_rep": "X_clr", "training": training_of(adata.uns["clr"])}
+    adata.uns["clr_pseudotime"] = {"params": params, "n_pieces": 1, "agreement": 0.9}
+    show(adata, "stage")  # warnings are errors
+    adata.uns["clr"]["history"]["loss"] = np.array([2.0, 1.5])
+    with pytest.warns(
+        UserWarning, match=r"'clr_pseudotime'\] was made from an earlier training.*_pseudotime"
+    ) as caught:
+        show(adata, "stage")
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    adata.obs["dpt_pseudotime"] = adata.obs["clr_pseudotime"]
+    show(adata, "stage", key="dpt_pseudotime")

@@ -9,6 +9,7 @@ from anndata import AnnData, read_h5ad
 
 import scclr_ext as clr
 from anndata_state import unchanged
+from scclr_ext._fits import training_of
 from scclr_ext.get._sweep_record import SWEEP_COLUMNS
 from swept import make_swept
 
@@ -75,3 +76,21 @@ def test_errors_say_what_to_run(tmp_path) -> None:
     del adata.uns["clr_clusters"]["sweep"]
     with pytest.raises(ValueError, match=r"holds no sweep.*without `resolution` and `n_clusters`"):
         clr.get.resolution_sweep(adata)
+
+
+SHOW = (clr.get.resolution_sweep, lambda adata: clr.pl.resolution_sweep(adata, show=False))
+
+
+@pytest.mark.parametrize("show", SHOW, ids=["get", "pl"])
+def test_a_sweep_of_an_earlier_training(show) -> None:
+    adata = make_swept()
+    adata.uns["clr"] = {"params": {"obsm_key": "X_clr"}, "history": {"loss": np.array([2.0, 1.0])}}
+    adata.uns["clr_clusters"]["params"]["training"] = training_of(adata.uns["clr"])
+    show(adata)  # warnings are errors
+    adata.uns["clr"]["history"]["loss"] = np.array([2.0, 1.5])
+    with pytest.warns(UserWarning, match=r"'clr_clusters'\] was made from an earlier training.*_cluster\(") as caught:
+        show(adata)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    del adata.uns["clr"]
+    show(adata)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from anndata import AnnData
+from anndata import AnnData, concat
 
 import scclr_ext as clr
 
@@ -81,3 +81,52 @@ def test_what_is_missing_is_said(repeated) -> None:
         repeated.uns["clr_stability"] = broken
         with pytest.raises(ValueError, match=r"not the record of repeated runs.*key_added"):
             clr.get.stability(repeated)
+
+
+@pytest.fixture
+def with_cells(repeated) -> AnnData:
+    repeated.obs["clr_consensus"] = pd.Categorical(["0"] * 6 + ["1"] * 2)
+    repeated.obs["clr_consensus_confidence"] = [1.0] * 6 + [0.1, 0.3]
+    return repeated
+
+
+def test_cells_that_were_taken_away_do_not_count(with_cells) -> None:
+    left = clr.get.stability(with_cells[2:7].copy())
+    row = left.summary.loc["clr_stability"]
+    assert row[["n_cells", "n_clusters", "unsure"]].tolist() == pytest.approx([5, 2, 0.2])
+    assert row["confidence"] == pytest.approx(4.1 / 5)
+    assert left.clusters["n_cells"].tolist() == [4, 1]
+    assert left.clusters["confidence"].tolist() == pytest.approx([1.0, 0.1])
+    assert left.clusters["neighbor_overlap"].tolist() == [0.9, 0.1]  # of all that were run, as are the pairs
+    assert row["mean_ari"] == 0.5
+    one = clr.get.stability(with_cells[:3].copy())
+    assert one.clusters["n_cells"].tolist() == [3, 0]
+    assert one.summary["confidence"].item() == 1
+    none = clr.get.stability(with_cells[:0].copy()).summary
+    assert none["n_cells"].item() == 0
+    assert none[["confidence", "unsure"]].isna().all(axis=None)
+
+
+def test_all_cells_have_the_numbers_that_were_recorded(with_cells) -> None:
+    with_cells.uns["clr_stability"]["unsure"] = 0.26
+    assert clr.get.stability(with_cells).summary["unsure"].item() == 0.26
+
+
+@pytest.mark.parametrize("change", ["gone", "renamed", "missing"])
+def test_cells_that_cannot_be_counted_anew(with_cells, change) -> None:
+    left = with_cells[2:].copy()
+    if change == "gone":
+        del left.obs["clr_consensus_confidence"]
+    elif change == "renamed":
+        left.obs["clr_consensus"] = left.obs["clr_consensus"].cat.rename_categories({"0": "T", "1": "B"})
+    else:
+        left.obs["clr_consensus"] = left.obs["clr_consensus"].astype(object).where(np.arange(6) > 0)
+    pd.testing.assert_frame_equal(clr.get.stability(left).clusters, clr.get.stability(with_cells).clusters)
+
+
+def test_cells_that_were_never_run_are_told_of(with_cells) -> None:
+    both = concat([with_cells, with_cells], uns_merge="first", index_unique="-")
+    with pytest.warns(UserWarning, match=r"16 cells, of which 8 .*'clr_stability'\].*tl\.stability") as caught:
+        tables = clr.get.stability(both)
+    assert caught[0].filename == __file__
+    assert tables.summary["n_cells"].item() == 8

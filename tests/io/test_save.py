@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import scclr_ext as clr
+from joined import joined
 from scclr_ext.engine.methods import METHODS
 from scclr_ext.io import Model, ModelError
 from scclr_ext.io import _save as save_module
@@ -140,6 +141,14 @@ def test_without_an_embedding(counts, tmp_path) -> None:
     counts.uns["clr"] = {"params": "none"}
     with pytest.raises(ModelError, match="not the record of an embedding"):
         clr.io.save(counts, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("how", ["same", "unique"])
+def test_what_joining_leaves_of_models(counts, tmp_path, how) -> None:
+    with pytest.raises(ModelError, match=r"adata\.uns\['clr'\] is what is left of .*joined.*tl\.map_query") as caught:
+        clr.io.save(joined(counts, how), tmp_path / "model")
+    assert "keep_weights" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 

@@ -167,6 +167,19 @@ def test_after_cells_were_taken_away(make_repeated) -> None:
     assert list(kept.obs["clr_consensus"].cat.categories) == ["0", "2"]
     axes = drawn(kept)
     assert [label.get_text() for label in axes[3].get_xticklabels()] == ["0", "1", "2"]
+    confidence = kept.obs["clr_consensus_confidence"]
+    assert axes[3].get_title(loc="right").startswith(f"mean {confidence.mean():.2f}")
+    points = axes[3].collections[0].get_offsets()[:, 1]
+    means = confidence.groupby(kept.obs["clr_consensus"], observed=True).mean()
+    assert np.ma.filled(points, np.nan)[[0, 2]].tolist() == pytest.approx(means.tolist())
+
+
+def test_after_cells_of_a_cluster_were_taken_away(make_repeated) -> None:
+    adata = make_repeated()
+    kept = adata[adata.obs["clr_consensus_confidence"] > 0.8].copy()
+    ax = drawn(kept)[3]
+    means = kept.obs["clr_consensus_confidence"].groupby(kept.obs["clr_consensus"], observed=True).mean()
+    assert ax.collections[0].get_offsets()[:, 1].tolist() == pytest.approx(means.tolist())  # as the bars beside them
 
 
 def test_one_cluster_many_clusters_and_a_small_place(make_repeated) -> None:

@@ -16,6 +16,7 @@ from scipy import sparse
 
 import scclr_ext as clr
 from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
+from joined import joined
 from scclr_ext.metrics import adjusted_rand_index
 from scclr_ext.tl import contrastive_cluster
 from scclr_ext.tl._clustering.partition import GRAPH_METHODS, REP_METHODS
@@ -620,9 +621,21 @@ def test_cells_of_other_networks_are_told_of(blobs) -> None:
     params["n_cells"] -= 1
     with pytest.warns(UserWarning, match="embed all cells together"):
         contrastive_cluster(blobs, n_clusters=3)
-    mapping = {"missing_genes": np.array([]), "params": {"obsm_key": "X_other"}}
+    mapping = {"missing_genes": np.array([]), "params": {"obsm_key": "X_other", "novelty_quantile": 0.95}}
     blobs.uns["clr_mapping"] = mapping
     with pytest.warns(UserWarning, match="embed all cells together"):
         contrastive_cluster(blobs, n_clusters=3)
     mapping["params"]["obsm_key"] = "X_clr"  # the others were mapped
     contrastive_cluster(blobs, n_clusters=3)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("same", "left of .*were joined"), ("unique", "left of .*were joined"), ("first", "trained on 80")],
+)
+def test_samples_that_were_embedded_apart_and_joined(counts, how, message) -> None:
+    both = joined(counts, how)
+    with pytest.warns(UserWarning, match=message):
+        contrastive_cluster(both)
+    assert both.uns["clr_clusters"]["params"]["batch_key"] == "batch"
+    assert ("training" in both.uns["clr_clusters"]["params"]) == (how == "first")

@@ -14,6 +14,7 @@ from scipy.stats import spearmanr
 
 import scclr_ext as clr
 from anndata_state import assert_reads_back, freeze_adata, unchanged
+from joined import joined
 
 
 def embryo(sizes=(4, 8, 12, 10, 14, 37, 50, 43, 60, 30), *, seed: int = 0) -> AnnData:
@@ -306,3 +307,15 @@ def test_real_embryos(load_shared, name, goal) -> None:
     for n_neighbors in (10, 15, 25):
         run(part, root=0, groupby="stage_order", use_rep="X_pca", n_neighbors=n_neighbors)
         assert rho(part, truth="stage_order") > goal
+
+
+@pytest.mark.filterwarnings("ignore:The graphs hardly agree")
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("same", "left of .*were joined"), ("unique", "left of .*were joined"), ("first", "trained on 80")],
+)
+def test_samples_that_were_embedded_apart_and_joined(counts, how, message) -> None:
+    both = joined(counts, how)
+    with pytest.warns(UserWarning, match=message):
+        run(both, root=0, groupby=None)
+    run(both[:80].copy() if how == "first" else ad.concat([both]), root=0, groupby=None)  # warnings are errors

@@ -13,6 +13,8 @@ from scipy import sparse
 
 import scclr_ext as clr
 from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
+from joined import joined
+from scclr_ext._fits import training_of
 from scclr_ext.engine.methods import METHODS, ClearConfig, ScclrConfig
 from scclr_ext.tl import _gene_attribution, contrastive_embed, gene_attribution
 from scclr_ext.tl._attribution import inputs as _attribution_input
@@ -307,3 +309,17 @@ def test_a_measurement_makes_no_groups(embedded) -> None:
     embedded.obs["size"] = np.random.default_rng(0).random(embedded.n_obs)
     with unchanged(embedded), pytest.raises(ValueError, match=r"obs\['size'\] \(`groupby`\) holds .*measurement"):
         attribute(embedded, "size")
+
+
+@pytest.mark.parametrize("how", ["same", "unique"])
+def test_embeddings_that_were_joined_have_no_network(counts, how) -> None:
+    both = joined(counts, how)
+    with unchanged(both), pytest.raises(clr.io.ModelError, match=r"'clr'\] is what is left of .*tl\.map_query"):
+        attribute(both)
+
+
+def test_the_training_is_noted(embedded) -> None:
+    contrastive_embed(embedded, n_steps=2, key_added="other", **QUICK)
+    for key in ("clr", "other"):
+        attribute(embedded, n_steps=2, key=key)
+        assert embedded.uns["clr_attribution"]["params"]["training"] == training_of(embedded.uns[key])

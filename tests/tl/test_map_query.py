@@ -12,6 +12,7 @@ from scipy import sparse
 
 import scclr_ext as clr
 from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
+from joined import embedded_apart, joined
 from scclr_ext._values.stored import StoredRows
 from scclr_ext.engine import hold
 from scclr_ext.engine.methods import METHODS
@@ -718,7 +719,7 @@ def test_which_cells_a_network_knows_is_told_of_what_was_joined(query, reference
     with pytest.warns(UserWarning, match="trained on 140"):
         clr.tl.contrastive_cluster(both, resolution=1)
     apart = ad.concat([reference, train(query)], uns_merge="same")
-    with pytest.warns(UserWarning, match=r"uns\['clr'\] lacks the number of cells.*embedded apart"):
+    with pytest.warns(UserWarning, match=r"uns\['clr'\], the record of .*what is left of .*embedded apart"):
         clr.tl.contrastive_cluster(apart, resolution=1)
 
 
@@ -736,3 +737,16 @@ def test_names_that_the_message_gives_can_be_written(query, reference, tmp_path)
     query.var_names = query.var["symbol"].astype(str).to_numpy()
     map_query(query, reference, device="cpu")
     query.write_h5ad(tmp_path / "query.h5ad")
+
+
+@pytest.mark.parametrize("how", ["same", "unique"])
+def test_embeddings_that_were_joined_are_no_reference(counts, query, how) -> None:
+    both = joined(counts, how)
+    with unchanged(query, both), pytest.raises(clr.io.ModelError, match=r"'clr'\] is what is left of .*tl\.map_query"):
+        map_query(query, both, device="cpu")
+
+
+def test_a_mapping_is_not_put_where_embeddings_were_joined(counts, reference) -> None:
+    both = ad.concat(embedded_apart(counts), uns_merge="same")
+    with unchanged(both), pytest.raises(ValueError, match="embedding of its own.*key_added"):
+        map_query(both, reference, device="cpu")

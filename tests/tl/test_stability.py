@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import scclr_ext as clr
 from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
+from joined import joined
 from scclr_ext import _keys
 from scclr_ext.tl import _stability, contrastive_cluster, contrastive_embed, stability
 
@@ -335,3 +336,12 @@ def test_labels_of_every_cell_are_none(logged) -> None:
     logged.obs["name"] = logged.obs_names
     with unchanged(logged), pytest.raises(ValueError, match=r"'name'\] \(`labels`\) holds a value of its own for 60"):
         repeat(logged, labels="name")
+
+
+def test_embeddings_that_were_joined_cannot_be_repeated(counts) -> None:
+    both = joined(counts, "same")
+    with (
+        unchanged(both),
+        pytest.raises(clr.io.ModelError, match=r"cannot be repeated.*what is left of .*which `method`"),
+    ):
+        stability(both, n_seeds=2, device="cpu", progress=False)

@@ -37,7 +37,7 @@ def recorded_embedding(adata: AnnData, key: str, device: str) -> Recorded:
     KeyError
         Where there is no such record, or a gene of it is gone.
     ModelError
-        Where it is no record of an embedding, or a damaged one.
+        Where it is no record of an embedding, a damaged one, or what is left of several that were joined.
     ValueError
         Where there is no such device.
     """
