@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from anndata import AnnData
+from sklearn.neighbors import NearestNeighbors
 
 import scclr_ext as clr
 from rehearsal import pretend
 from scclr_ext.engine.methods import METHODS
-
-if TYPE_CHECKING:
-    from anndata import AnnData
+from scclr_ext.tl._repeats import run_once
 
 # A training of a few steps has learned nothing, and a query with few genes has no library size, as the calls say.
 pytestmark = pytest.mark.filterwarnings("ignore:(.*Do not trust|The contributions to|The library size):UserWarning")
@@ -66,10 +66,18 @@ def test_attribution(parts, method, groupby) -> None:
     np.testing.assert_allclose(ours.varm["clr_attribution"], expected.varm["clr_attribution"], atol=1e-5)
 
 
-def test_stability(parts) -> None:
+def plain_graph(rep: np.ndarray, use_rep: str, n_neighbors: int, random_state: int) -> AnnData:
+    """What scanpy makes without loading the libraries it makes it with, which takes longer than all of this file."""
+    near = NearestNeighbors(n_neighbors=n_neighbors).fit(rep)
+    distances, connectivities = (near.kneighbors_graph(mode=mode) for mode in ("distance", "connectivity"))
+    return AnnData(obsm={use_rep: rep}, obsp={"distances": distances, "connectivities": connectivities})
+
+
+def test_stability(parts, monkeypatch) -> None:
+    monkeypatch.setattr(run_once, "neighbor_graph", plain_graph)
     adata, _ = parts
     options = {"n_seeds": 2, "n_steps": 30, "batch_key": "batch", "progress": False}
-    ways = {"cluster_method": "kmeans", "n_clusters": 3}  # that needs no graph, whose libraries take long to load
+    ways = {"cluster_method": "kmeans", "n_clusters": 3}
     ours, expected = on_both(clr.tl.stability, adata, method="scclr", **options, **ways)
     assert list(ours.obs["clr_consensus"]) == list(expected.obs["clr_consensus"])
 
