@@ -21,6 +21,9 @@ nox.options.download_python = "never"
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 OTHER_PYTHONS = ("3.12", "3.13", "3.14")
+PROCESSES = ("--numprocesses=auto", "--maxprocesses=4")
+# The processes share the cores; threads within each would only wait for one another.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def constraints(python: str | None = None) -> str:
@@ -40,11 +43,8 @@ def install(session: nox.Session, *groups: str, package: bool = True, python: st
 def run_tests(session: nox.Session, python: str | None = None) -> None:
     """Run the test suite and the examples in the docstrings."""
     install(session, "test", python=python)
-    processes = ("--numprocesses=auto", "--maxprocesses=4")
-    # The processes share the cores; threads within each would only wait for one another.
-    one_thread = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    environment = {"MPLBACKEND": "Agg", **one_thread}
-    session.run("python", "-m", "pytest", "--durations=10", *processes, *session.posargs, env=environment)
+    environment = {"MPLBACKEND": "Agg", **ONE_THREAD}
+    session.run("python", "-m", "pytest", "--durations=10", *PROCESSES, *session.posargs, env=environment)
 
 
 @nox.session
@@ -59,6 +59,20 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests on the Python that runs nox."""
     run_tests(session)
+
+
+@nox.session
+def rehearsal(session: nox.Session) -> None:
+    """Run the code for GPUs on a pretend one; needs a C++ compiler."""
+    if shutil.which(os.environ.get("CXX", "c++")) is None:
+        session.skip("no C++ compiler: install one, or name it in the environment variable CXX")
+    install(session, "rehearsal")
+    # Kept, and built anew where its source has changed.
+    built = {"TORCH_EXTENSIONS_DIR": str(session.cache_dir.resolve() / "torch_extensions")}
+    environment = {"MPLBACKEND": "Agg", **ONE_THREAD, **built}
+    session.run(
+        "python", "-m", "pytest", "--durations=5", *PROCESSES, "tests/rehearsal", *session.posargs, env=environment
+    )
 
 
 def tests_on(python: str) -> None:

@@ -15,6 +15,7 @@ from scclr_ext.engine.optim import Cooling, build_optimizer, build_schedule
 from scclr_ext.engine.prefetch import prefetch
 from scclr_ext.engine.processes import connect, from_first
 from scclr_ext.engine.queue import NO_BATCH
+from scclr_ext.engine.source import moved
 from scclr_ext.engine.stopping import Stability
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _batches(index: Tensor, sampler: Sampler, neighbors: Neighbors | None, devic
     batches = sampler.batches[index]
     if neighbors is not None:
         batches = torch.where(neighbors.any(index), batches, NO_BATCH)
-    return batches.to(device)
+    return moved(batches, device)
 
 
 def _take_up(state: dict[str, Any] | None, parts: list[Any], seeds: Seeds, fabric: Fabric) -> int:

@@ -60,7 +60,7 @@ class DenseSource:
 
     def rows(self, index: Tensor) -> Tensor:
         """Return the cells at `index`."""
-        return self._values.index_select(0, _moved(index, self.device))
+        return self._values.index_select(0, moved(index, self.device))
 
 
 class SparseSource:
@@ -95,7 +95,7 @@ class SparseDeviceSource:
         count = self._indptr[index + 1] - start
         total = int(count.sum())
         # Places of the stored values: each row's run starts at `start`, the runs follow one another.
-        shift, count = (_moved(t, self.device) for t in (start - (count.cumsum(0) - count), count))
+        shift, count = (moved(t, self.device) for t in (start - (count.cumsum(0) - count), count))
         row = torch.repeat_interleave(torch.arange(len(index), device=self.device), count, output_size=total)
         place = torch.arange(total, device=self.device) + shift[row]
         out = torch.zeros(len(index), n_genes, device=self.device)
@@ -142,7 +142,8 @@ def _bytes(matrix: np.ndarray | sparse.csr_matrix | sparse.csr_array) -> int:
     return 4 * values.size + (0 if isinstance(matrix, np.ndarray) else matrix.indices.nbytes)
 
 
-def _moved(values: Tensor, device: torch.device) -> Tensor:
+def moved(values: Tensor, device: torch.device) -> Tensor:
+    """Copy a few values to the device without waiting for what it is doing."""
     # CUDA copies what is not pinned before it returns, and need not be waited for. Apple's GPUs may read it too late.
     return values.to(device, non_blocking=device.type == "cuda")
 
