@@ -38,7 +38,7 @@ def diagnose(first: Tensor, second: Tensor) -> dict[str, float]:
     alignment = (first - second).pow(2).sum(1).mean()
     nearness = (2 - 2 * (first @ first.T)).mul_(-_UNIFORMITY_SCALE).exp_().fill_diagonal_(0)
     uniformity = (nearness.sum() / (n * (n - 1))).log() if n > 1 else first.new_zeros(())
-    both = torch.stack([alignment, uniformity]).tolist()  # a GPU is waited for once
+    both = torch.stack([alignment, uniformity]).tolist()  # two numbers, one wait for a GPU
     return {"alignment": both[0], "uniformity": both[1], "effective_rank": _effective_rank(first)}
 
 
