@@ -61,7 +61,8 @@ def warn_of_earlier_training(adata: AnnData, name: str, kind: str) -> None:
     key = str(params["key"]) if "key" in params else _keys.uns_key_of(str(params.get("use_rep", "")))
     now = training_of(adata.uns.get(key))
     if made_from and now and made_from != now:
+        what = f"key={key!r}" if "key" in params else f"use_rep={params['use_rep']!r}"
         warn(
             f"adata.uns[{name!r}] was made from an earlier training of adata.uns[{key!r}]: the cells were embedded "
-            f"again since. Call scclr_ext.tl.{MADE_BY[kind][0]}(adata, ..., key_added={name!r}) again."
+            f"again since. Call scclr_ext.tl.{MADE_BY[kind][0]}(adata, ..., {what}, key_added={name!r}) again."
         )

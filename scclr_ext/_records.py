@@ -26,6 +26,9 @@ TOGETHER = (
 )
 """What to do about :data:`REMAINS`."""
 
+UNSURE = 0.5
+"""A cell with less confidence than that in its consensus cluster counts as unsure."""
+
 # What it holds, and what its `params` hold; the first that fits. Those below ours are scanpy's.
 _HOLD: dict[str, tuple[set[str], set[str]]] = {
     EMBEDDING: ({"history"}, {"obsm_key"}),
@@ -33,7 +36,7 @@ _HOLD: dict[str, tuple[set[str], set[str]]] = {
     ATTRIBUTION: ({"groups", "genes", "total", "error"}, {"difference_key"}),
     PSEUDOTIME: ({"n_pieces", "agreement"}, {"use_rep"}),
     CLUSTERS: (set(), {"use_rep", "n_clusters"}),
-    MAPPING: (set(), {"obsm_key", "novelty_quantile"}),  # of several queries that were joined, too
+    MAPPING: (set(), {"method", "obsm_key"}),  # what several queries that were joined have in common
     "the record of a preprocessing": ({"target_sum", "deferred"}, set()),
     "the record of a choice of genes": ({"candidates", "morans_i"}, set()),
     GRAPH: ({"connectivities_key"}, set()),

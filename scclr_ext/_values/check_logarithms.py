@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from scclr_ext import _keys
-from scclr_ext._values.logarithms import BASES, FEWEST, common_size, stored_values, undone
+from scclr_ext._values.logarithms import BASES, FEWEST, common_size, linear_sizes, stored_values, undone
 from scclr_ext._values.normalize import library_sizes
 from scclr_ext._warn import warn
 
@@ -30,11 +30,13 @@ studies where they were scaled, also where large values were clipped. Logarithms
 _DIFFERENT = 0.98
 """Share of a cell's values that are unlike its others: of scaled ones 99 % and more, of logarithms 96 % and less. With
 both limits no logarithms of the 40 to 1 000 most variable genes of 21 studies were taken for scaled ones."""
+_TWICE = "logarithms of logarithms: sc.pp.log1p was called twice"
+_SCALED = "values of which most genes have a standard deviation of 1: they were scaled"
 _EXIT = " If they are what they should be, pass `check_values=False`."
 """All of this is told from some cells: it may be wrong."""
 
 
-def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str, refuse: bool | None = True) -> None:
+def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: str, refuse: bool = True) -> None:
     """Refuse logarithms to another base, those of counts that were not normalised, and what is none or was scaled.
 
     Parameters
@@ -48,7 +50,7 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
     where
         Its name, for the message.
     refuse
-        Refuse what seems not to be normalised; if False warn of it, if None say nothing of that.
+        Refuse what seems not to be normalised; else warn of it.
 
     Raises
     ------
@@ -73,8 +75,7 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
         )
         if refuse:
             raise ValueError(msg + _EXIT)
-        if refuse is not None:
-            warn(msg + _EXIT)
+        warn(msg + _EXIT)
     base = common
     if base is None and layer is None:
         base = _noted(adata)
@@ -92,6 +93,32 @@ def check_logarithms(adata: AnnData, cells: Any, *, layer: str | None, where: st
         raise ValueError(msg + _EXIT)
 
 
+def check_unaltered(cells: Any, *, where: str) -> None:
+    """Refuse logarithms that were normalised, and of which another logarithm was taken since, or which were scaled.
+
+    Parameters
+    ----------
+    cells
+        Some of the values, of all genes that were there when they were normalised, float32.
+    where
+        Their name, for the message.
+
+    Raises
+    ------
+    ValueError
+        Where that is so.
+    """
+    if cells.shape[0] < FEWEST or common_size(linear_sizes(cells)):
+        return
+    odd = _TWICE if _logged_twice(cells) else _SCALED if _standardised(cells) else None
+    if odd is not None:
+        msg = (
+            f"{where} holds {odd} after scclr_ext.pp.contrastive_preprocess. Call that again, with the counts (in a "
+            "`layer`, perhaps); or with `check_values=False`, if the values are what they should be."
+        )
+        raise ValueError(msg)
+
+
 def _no_logarithms(cells: Any, sizes: dict[str, NDArray[np.float64]]) -> str | None:
     """Say what values are that nobody gets from a logarithm of normalised counts; None where they may be that.
 
@@ -102,17 +129,15 @@ def _no_logarithms(cells: Any, sizes: dict[str, NDArray[np.float64]]) -> str | N
     sizes
         What they would add up to without the logarithm, base by base.
     """
-    with np.errstate(over="ignore"):
-        once_more = library_sizes(undone(undone(cells, "e"), "e"))
-    if common_size(once_more):
-        return "logarithms of logarithms: sc.pp.log1p was called twice"
+    if _logged_twice(cells):
+        return _TWICE
     size = common_size(library_sizes(cells))
     if 0 < size <= _PERCENT:  # logarithms that were brought to one sum afterwards add up to more
         return f"values that add up to {size:g} in every cell: they were normalised, but no logarithm was taken"
     if _are_counts(stored_values(cells).astype(np.float64) ** 2):
         return "square roots of whole numbers"
     if _standardised(cells):
-        return "values of which most genes have a standard deviation of 1: they were scaled"
+        return _SCALED
     natural = sizes["e"]
     if natural.max() > _LARGEST_LIBRARY:
         told = f"without the logarithm, cells would add up to {natural.min():.1e} to {natural.max():.1e}"
@@ -120,6 +145,11 @@ def _no_logarithms(cells: Any, sizes: dict[str, NDArray[np.float64]]) -> str | N
             return f"logarithms to the base 2, it seems (of natural ones, {told}); multiply them by np.log(2)"
         return f"values that are no logarithms of expression: {told}"
     return None
+
+
+def _logged_twice(cells: Any) -> bool:
+    with np.errstate(over="ignore"):
+        return common_size(library_sizes(undone(undone(cells, "e"), "e"))) > 0
 
 
 def _standardised(cells: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What a notebook has set of PyTorch: none of it changes what comes out, and all of it is as it was afterwards."""
+"""What a notebook has told PyTorch of gradients, types, devices and autocast changes nothing, and is left as it was."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def usual_torch() -> Iterator[None]:
         if torch.is_inference_mode_enabled():
             stack.enter_context(torch.inference_mode(mode=False))
         stack.enter_context(torch.enable_grad())
-        if torch.get_default_device().type != "cpu":
+        if torch.empty(0).device.type != "cpu":  # older releases cannot always tell which it is
             stack.enter_context(torch.device("cpu"))
         for kind in filter(torch.is_autocast_enabled, _WITH_AUTOCAST):
             stack.enter_context(torch.autocast(kind, enabled=False))

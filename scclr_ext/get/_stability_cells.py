@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scclr_ext._records import UNSURE
 from scclr_ext._warn import warn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anndata import AnnData
-
-UNSURE = 0.5
-"""A cell with less confidence is counted as unsure, as :func:`scclr_ext.tl.stability` does."""
 
 
 def of_these_cells(

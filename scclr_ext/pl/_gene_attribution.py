@@ -89,8 +89,8 @@ def gene_attribution(
     Warns
     -----
     UserWarning
-        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups: it is left out. Or where the
-        cells were embedded again since.
+        Where `rank_key` is not given and `uns["rank_genes_groups"]` is of other groups (it is left out), some of the
+        genes with attributions are missing, or the cells were embedded again since.
 
     Examples
     --------

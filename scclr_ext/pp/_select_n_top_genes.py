@@ -211,7 +211,7 @@ def _check_options(
     candidates: Sequence[int], *, tolerance: float, n_neighbors: int, n_splits: int, max_cells: int
 ) -> NDArray[np.int64]:
     """Return the candidates as an array, ascending."""
-    tried = list(candidates) if np.iterable(candidates) else []
+    tried = [] if is_whole(candidates) else list(candidates)
     if not tried or not all(is_whole(n) and n >= 2 for n in tried):
         msg = f"`candidates` must be whole numbers of at least 2; found {candidates!r}."
         raise ValueError(msg)

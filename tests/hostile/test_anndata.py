@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Do not trust:UserWarning"),
     pytest.mark.filterwarnings("ignore:Number of distinct clusters"),
     pytest.mark.filterwarnings("ignore:The contributions to"),
+    pytest.mark.filterwarnings(r"ignore:adata lacks \d+ of the \d+ genes"),
     pytest.mark.filterwarnings("ignore:The graphs hardly agree"),
     pytest.mark.filterwarnings("ignore:The embedding was told of the batches"),
     pytest.mark.filterwarnings("ignore:The stages of"),
@@ -71,6 +72,7 @@ FOR_PLOTS = {
 # What is harmless in general may take away just what a call names: genes of a network, the value of a root.
 RENAMED = {"foreign names", "empty name", "long names"}
 NAMED_IN_THE_CALL = {
+    "get.gene_attribution": RENAMED,
     "tl.gene_attribution": RENAMED,
     "tl.map_query": RENAMED,
     "tl.contrastive_pseudotime": {

@@ -621,7 +621,7 @@ def test_cells_of_other_networks_are_told_of(blobs) -> None:
     params["n_cells"] -= 1
     with pytest.warns(UserWarning, match="embed all cells together"):
         contrastive_cluster(blobs, n_clusters=3)
-    mapping = {"missing_genes": np.array([]), "params": {"obsm_key": "X_other", "novelty_quantile": 0.95}}
+    mapping = {"missing_genes": np.array([]), "params": {"obsm_key": "X_other", "method": "clear"}}
     blobs.uns["clr_mapping"] = mapping
     with pytest.warns(UserWarning, match="embed all cells together"):
         contrastive_cluster(blobs, n_clusters=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import scclr_ext as clr
 from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
 from scclr_ext.engine.methods import METHODS
 from scclr_ext.tl import contrastive_embed
+from scclr_ext.tl._embedding.model_input import look_at_logarithms, read_model_input
 
 # A training of a few steps has learned nothing, as the call rightly says.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not trust this embedding:UserWarning")
@@ -672,6 +674,28 @@ def test_what_was_done_after_preprocessing_is_noticed(request, fixture, spoil, m
     spoil(let_through)
     clr.pp.contrastive_preprocess(let_through, n_top_genes=200, check_values=False)
     embed(let_through, n_steps=1)
+
+
+@pytest.mark.parametrize("subset", [True, False])
+def test_what_preprocessing_has_made_is_not_taken_for_altered(subset) -> None:
+    # Genes whose logarithms have a standard deviation of 1, as if they were scaled: told only while all are there.
+    values = np.random.default_rng(0).lognormal(3, 1, (300, 200)).astype(np.float32)
+    adata = ad.AnnData(values)
+    clr.pp.contrastive_preprocess(adata, n_top_genes=100, subset=subset)
+    adata.uns["log1p"]["base"] = 2  # of another layer
+    embed(adata if subset else adata[:, :150].copy(), n_steps=1)
+
+
+def test_looking_at_a_view_copies_some_of_it(pbmc) -> None:
+    clr.pp.contrastive_preprocess(pbmc, n_top_genes=50)
+    view = ad.concat([pbmc] * 8, merge="same", uns_merge="same", index_unique="-")[np.arange(5500)]
+    view.uns["clr_preprocess"]["n_obs"] = 5500
+    data = read_model_input(view, layer=None, mask_var="highly_variable", batch_key=None)
+    tracemalloc.start()
+    look_at_logarithms(view, data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5500 * 765  # all of the values, four bytes each, would be four times that
 
 
 def test_corrected_counts_of_equal_depth_may_be_logarithms(counts) -> None:

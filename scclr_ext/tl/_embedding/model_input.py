@@ -11,7 +11,7 @@ import numpy as np
 from scclr_ext import _keys
 from scclr_ext._anndata import check_unique, frame
 from scclr_ext._batches import batch_codes
-from scclr_ext._values.check_logarithms import check_logarithms
+from scclr_ext._values.check_logarithms import check_logarithms, check_unaltered
 from scclr_ext._values.deferred import deferred_factors, deferred_record, still_deferred
 from scclr_ext._values.gene_mask import gene_mask
 from scclr_ext._values.logarithms import mean_size, normalized_apart, several_sizes, some_cells, some_rows
@@ -143,7 +143,7 @@ def read_model_input(
 
 
 def look_at_logarithms(adata: AnnData, data: ModelInput, *, check_values: bool | None = None) -> None:
-    """Look whether values are logarithms still, and those that preprocessing has not seen, whether of one size.
+    """Look whether values are logarithms of one library size, or still what preprocessing has made of them.
 
     Parameters
     ----------
@@ -152,24 +152,30 @@ def look_at_logarithms(adata: AnnData, data: ModelInput, *, check_values: bool |
     data
         What was read of it.
     check_values
-        Refuse what seems to be no logarithms, unless preprocessing was told to take these as they are. None where
-        nobody can say otherwise: what preprocessing has not seen is taken as it is, too.
+        Refuse what seems to be no logarithms; None where nobody can say otherwise: of values that preprocessing has not
+        seen nothing is said then.
 
     Raises
     ------
     ValueError
         Where they are to another base, or no logarithms.
     """
-    if data.deferred:
-        return
-    record = adata.uns.get(_keys.PREPROCESS_UNS)
-    record = record if isinstance(record, Mapping) and data.layer == "X" else {}
-    seen = adata.n_obs <= int(record.get("n_obs", 0))
-    check = bool(record.get("check_values", True)) and check_values is not False if seen else bool(check_values)
     layer = None if data.layer == "X" else data.layer
-    matrix = get_matrix(adata, layer)
-    cells = some_cells(matrix, name_of(layer), together=is_stored(matrix))
-    if check:
-        check_logarithms(adata, cells, layer=layer, where=name_of(layer), refuse=None if seen else False)
-    if not seen and (sizes := several_sizes(cells)):
-        warn(normalized_apart(name_of(layer), sizes))
+    stored = isinstance(data.matrix, StoredRows)
+    record = adata.uns.get(_keys.PREPROCESS_UNS)
+    record = record if isinstance(record, Mapping) and layer is None else {}
+    seen, where = adata.n_obs <= int(record.get("n_obs", 0)), name_of(layer)
+    complete = adata.n_vars == record.get("n_vars")  # of fewer genes it cannot be told
+    altered = check_values is not False and record.get("check_values", False) and complete and not stored
+    if data.deferred or not (altered if seen else check_values is not None):
+        return
+    if adata.is_view and not adata.isbacked:  # whose values would all be copied
+        adata = adata[some_rows(adata.n_obs)]
+    cells = some_cells(get_matrix(adata, layer), where, together=stored)
+    if seen:
+        check_unaltered(cells, where=where)
+        return
+    if check_values:
+        check_logarithms(adata, cells, layer=layer, where=where, refuse=False)
+    if sizes := several_sizes(cells):
+        warn(normalized_apart(where, sizes))

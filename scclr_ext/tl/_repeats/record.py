@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import scclr_ext
+from scclr_ext._records import UNSURE
 from scclr_ext.tl._repeats.comparison import compare, per_cluster
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from scclr_ext.tl._embedding.model_input import ModelInput
     from scclr_ext.tl._repeats.consensus import Consensus
     from scclr_ext.tl._repeats.run_once import SeedRun
-
-_UNSURE = 0.5
 
 
 def stability_record(
@@ -60,5 +59,5 @@ def stability_record(
         "ari": ari,
         "neighbor_overlap": overlap,
         "clusters": per_cluster(agreed.labels, agreed.confidence, per_cell),
-        "unsure": float((agreed.confidence < _UNSURE).mean()),
+        "unsure": float((agreed.confidence < UNSURE).mean()),
     }
