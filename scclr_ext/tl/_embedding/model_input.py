@@ -118,7 +118,8 @@ def read_model_input(
     if recipe is None and seen.units in {"counts", "linear"}:
         found = "raw counts" if seen.units == "counts" else "values that are not logarithms"
         remedy = "call scclr_ext.pp.contrastive_preprocess(adata) first"
-        if layer is not None and _keys.PREPROCESS_UNS in adata.uns:
+        prepared = adata.uns.get(_keys.PREPROCESS_UNS)
+        if layer is not None and isinstance(prepared, Mapping) and not prepared.get("deferred", True):
             remedy = "preprocessing has put log-normalised values into adata.X: leave `layer` out"
         msg = f"{where} holds {found}; {remedy}."
         raise ValueError(msg)
