@@ -164,7 +164,7 @@ def test_functions_do_the_same_whatever_torch_was_told(bases, name) -> None:
         assert torch.get_default_dtype() == torch.float64
         assert torch.is_inference_mode_enabled()
         assert torch.is_autocast_enabled("cpu")
-        assert torch.get_default_device().type == "meta"
+        assert torch.empty(0).is_meta
     assert without_times(beside) == without_times(usual)
     if isinstance(expected, pd.DataFrame):
         pd.testing.assert_frame_equal(result, expected)

@@ -87,7 +87,7 @@ def mlp(
 def _linear(n_in: int, n_out: int, generator: Generator, init: Init) -> nn.Linear:
     # skip_init: the constructor would draw from torch's global generator, which belongs to the user.
     # Weights are drawn on the CPU, except where a network is only sketched, to learn its shapes.
-    where = "meta" if torch.get_default_device().type == "meta" else "cpu"
+    where = "meta" if torch.empty(0).device.type == "meta" else "cpu"
     layer: nn.Linear = skip_init(nn.Linear, n_in, n_out, device=where)
     bound = n_in**-0.5
     if init == "xavier":
