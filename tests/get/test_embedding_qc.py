@@ -233,6 +233,6 @@ def test_samples_that_were_embedded_apart_and_joined(counts, show) -> None:
     both = joined(counts, "first")
     with pytest.warns(UserWarning, match="has 140 cells.*trained on 80") as caught:
         show(both)
-    assert len(caught) == 1
-    assert caught[0].filename == __file__
+    ours = [warning for warning in caught if "trained on" in str(warning.message)]  # anndata may have its own
+    assert [warning.filename for warning in ours] == [__file__]
     show(both[:80].copy())  # warnings are errors

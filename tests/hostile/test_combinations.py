@@ -26,6 +26,7 @@ SAID_RIGHTLY = (
     "The embedding was told of the batches",
     "The stages of",
     ".* of the query's cells (are farther|cannot be told)",
+    r"adata lacks \d+ of the \d+ genes",
 )
 pytestmark = pytest.mark.filterwarnings(*(f"ignore:{words}" for words in SAID_RIGHTLY))
 
