@@ -36,7 +36,7 @@ def freeze(value: Any) -> Any:
             parts = (freeze(np.asarray(values)),)
         return (str(value.dtype), value.name, parts)
     if isinstance(value, np.ndarray):
-        content = repr(value.tolist()) if value.dtype == object else value.tobytes()
+        content = repr(value.tolist()) if value.dtype == object else np.ma.getdata(value).tobytes()
         mask = np.ma.getmaskarray(value).tobytes() if np.ma.isMaskedArray(value) else b""
         return (type(value).__name__, str(value.dtype), value.shape, value.flags.writeable, content, mask)
     return (type(value).__name__, repr(value))
