@@ -13,10 +13,14 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 from scipy import sparse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# The same examples every time: whoever runs the tests first is not the one to find a new one.
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 ROOT = Path(__file__).resolve().parents[1]
 N_CELLS, N_GENES, N_GROUPS, N_MARKERS = 200, 300, 3, 30

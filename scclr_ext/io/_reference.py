@@ -44,7 +44,7 @@ def reference_of(adata: AnnData, key: str, labels: str | None, model: Model) -> 
         check_column(adata, labels, "labels", whose="the reference's ")
         column = by_name(categories_of(adata.obs[labels]))
         if not len(column.categories):
-            msg = f"obs[{labels!r}] of the reference gives no cell a label."
+            msg = f"obs[{labels!r}] of the reference gives no cell a label; name another column as `labels`."
             raise ValueError(msg)
         if (n_known := int((column.codes >= 0).sum())) < _FEWEST:
             msg = f"obs[{labels!r}] labels {n_known} cell of the reference; {_FEWEST} are needed at the least."
