@@ -8,9 +8,9 @@ import pandas as pd
 
 from scclr_ext._anndata import check_column
 from scclr_ext._categories import categories_of
-from scclr_ext._fits import warn_of_earlier_training, warn_of_other_cells
 from scclr_ext._keys import CLUSTERS_OBS, EMBEDDING_UNS
 from scclr_ext._records import CLUSTERS, is_record
+from scclr_ext._stale import warn_of_earlier_training, warn_of_other_cells
 from scclr_ext.get._clusters import batch_table, cluster_table, silhouette_widths
 from scclr_ext.get._columns import table_of
 from scclr_ext.get._record import read_record

@@ -8,8 +8,8 @@ import pandas as pd
 from scclr_ext import _keys
 from scclr_ext._anndata import names
 from scclr_ext._checks import check_whole
-from scclr_ext._fits import warn_of_earlier_training
 from scclr_ext._records import ATTRIBUTION, find_record
+from scclr_ext._stale import warn_of_earlier_training
 from scclr_ext._warn import warn
 from scclr_ext.get._markers import find_markers, marker_scores
 

@@ -9,9 +9,9 @@ from natsort import natsorted
 
 from scclr_ext._anndata import check_adata, check_column
 from scclr_ext._categories import categories_of
-from scclr_ext._fits import warn_of_earlier_training
 from scclr_ext._keys import PSEUDOTIME_OBS
 from scclr_ext._records import PSEUDOTIME
+from scclr_ext._stale import warn_of_earlier_training
 from scclr_ext._warn import warn
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from scclr_ext._fits import warn_of_earlier_training
 from scclr_ext._records import CLUSTERS, find_record
+from scclr_ext._stale import warn_of_earlier_training
 from scclr_ext.get._columns import table_of
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from scclr_ext._anndata import check_adata, get_rep, writable
 from scclr_ext._batches import batch_codes, recorded_batch_key
 from scclr_ext._checks import check_key_added, check_random_state
 from scclr_ext._docs import shared_docs
-from scclr_ext._fits import noted_training, warn_of_other_cells
 from scclr_ext._records import CLUSTERS, GRAPH, check_free
 from scclr_ext._settings import report
+from scclr_ext._stale import noted_training, warn_of_other_cells
 from scclr_ext._values.stored import check_copy
 from scclr_ext.tl._clustering.find_clusters import ClusterOptions, find_clusters
 from scclr_ext.tl._graph import neighbor_graph, stored_graph

@@ -10,10 +10,10 @@ import pandas as pd
 from scclr_ext._anndata import check_adata, get_rep, writable
 from scclr_ext._checks import check_key_added, check_random_state, check_whole
 from scclr_ext._docs import shared_docs
-from scclr_ext._fits import noted_training, warn_of_other_cells
 from scclr_ext._keys import PSEUDOTIME_OBS, uns_key_of
 from scclr_ext._records import PSEUDOTIME, check_free, is_record
 from scclr_ext._settings import report, settings
+from scclr_ext._stale import noted_training, warn_of_other_cells
 from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
 from scclr_ext.tl._pseudotime.order_cells import FEWEST_CELLS, order_cells

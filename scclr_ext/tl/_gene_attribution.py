@@ -17,9 +17,9 @@ from scclr_ext._batches import batch_codes
 from scclr_ext._categories import labels_of
 from scclr_ext._checks import check_key_added, check_random_state, check_whole
 from scclr_ext._docs import shared_docs
-from scclr_ext._fits import noted_training
 from scclr_ext._records import ATTRIBUTION, check_free
 from scclr_ext._settings import report, settings
+from scclr_ext._stale import noted_training
 from scclr_ext._values.stored import check_copy
 from scclr_ext._warn import warn
 from scclr_ext.tl._attribution.contrasts import Contrast, contrasts

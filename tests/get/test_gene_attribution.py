@@ -7,7 +7,7 @@ import pytest
 from anndata import AnnData
 
 import scclr_ext as clr
-from scclr_ext._fits import training_of
+from scclr_ext._stale import training_of
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 import scclr_ext as clr
 from anndata_state import unchanged
-from scclr_ext._fits import training_of
+from scclr_ext._stale import training_of
 
 STAGES = ["zygote", "2cell", "blast"]
 

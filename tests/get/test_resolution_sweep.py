@@ -9,7 +9,7 @@ from anndata import AnnData, read_h5ad
 
 import scclr_ext as clr
 from anndata_state import unchanged
-from scclr_ext._fits import training_of
+from scclr_ext._stale import training_of
 from scclr_ext.get._sweep_record import SWEEP_COLUMNS
 from swept import make_swept
 

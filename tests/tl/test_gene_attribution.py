@@ -14,7 +14,7 @@ from scipy import sparse
 import scclr_ext as clr
 from anndata_state import assert_reads_back, freeze, freeze_adata, unchanged
 from joined import joined
-from scclr_ext._fits import training_of
+from scclr_ext._stale import training_of
 from scclr_ext.engine.methods import METHODS, ClearConfig, ScclrConfig
 from scclr_ext.tl import _gene_attribution, contrastive_embed, gene_attribution
 from scclr_ext.tl._attribution import inputs as _attribution_input

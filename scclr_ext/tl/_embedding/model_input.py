@@ -161,22 +161,29 @@ def look_at_logarithms(adata: AnnData, data: ModelInput, *, check_values: bool |
     ValueError
         Where they are to another base, or no logarithms.
     """
-    layer = None if data.layer == "X" else data.layer
-    stored = isinstance(data.matrix, StoredRows)
+    if data.deferred:
+        return
     record = adata.uns.get(_keys.PREPROCESS_UNS)
-    record = record if isinstance(record, Mapping) and layer is None else {}
-    seen, where = adata.n_obs <= int(record.get("n_obs", 0)), name_of(layer)
-    complete = adata.n_vars == record.get("n_vars")  # of fewer genes it cannot be told
-    altered = check_values is not False and record.get("check_values", False) and complete and not stored
-    if data.deferred or not (altered if seen else check_values is not None):
+    record = record if isinstance(record, Mapping) and data.layer == "X" else {}
+    if adata.n_obs <= int(record.get("n_obs", 0)):
+        asked = check_values is not False and record.get("check_values", False)
+        # Of fewer genes it cannot be told, and of values in a file it would have to be read again.
+        if asked and adata.n_vars == record["n_vars"] and not isinstance(data.matrix, StoredRows):
+            check_unaltered(_some_of(adata, data), where=name_of(None))
         return
-    if adata.is_view and not adata.isbacked:  # whose values would all be copied
-        adata = adata[some_rows(adata.n_obs)]
-    cells = some_cells(get_matrix(adata, layer), where, together=stored)
-    if seen:
-        check_unaltered(cells, where=where)
+    if check_values is None:
         return
+    layer = None if data.layer == "X" else data.layer
+    cells, where = _some_of(adata, data), name_of(layer)
     if check_values:
         check_logarithms(adata, cells, layer=layer, where=where, refuse=False)
     if sizes := several_sizes(cells):
         warn(normalized_apart(where, sizes))
+
+
+def _some_of(adata: AnnData, data: ModelInput) -> np.ndarray | sparse.csr_matrix | sparse.csr_array:
+    """Read all genes of some cells, from where the model's were read."""
+    if adata.is_view and not adata.isbacked:  # whose values would all be copied
+        adata = adata[some_rows(adata.n_obs)]
+    layer = None if data.layer == "X" else data.layer
+    return some_cells(get_matrix(adata, layer), name_of(layer), together=isinstance(data.matrix, StoredRows))

@@ -11,8 +11,8 @@ import pytest
 import scclr_ext as clr
 from anndata_state import assert_reads_back
 from joined import embedded_apart, joined, train
-from scclr_ext._fits import noted_training, training_of, warn_of_earlier_training, warn_of_other_cells
 from scclr_ext._records import ATTRIBUTION, CLUSTERS, PSEUDOTIME
+from scclr_ext._stale import noted_training, training_of, warn_of_earlier_training, warn_of_other_cells
 
 APART = r"adata\.uns\['clr'\], the record of adata\.obsm\['X_clr'\], is what is left of .*joined.*tl\.map_query"
 FEWER = r"obsm\['X_clr'\] has 140 cells.*\(adata\.uns\['clr'\]\) was trained on 80\. Unless.*embed all cells together"
